@@ -3,6 +3,7 @@
 use rig_agent::agent::{AgentHook, DispatchAction, DispatchEvent, HookContext};
 use rig_core::message::{EmptyToolName, ToolName};
 use rig_core::tool::{DynamicTool, ToolExecutionError, ToolOutput};
+use rig_core::wasm_compat::WasmBoxedFuture;
 use serde_json::{Value, json};
 
 /// Returns the tools. They work on files that exist only here.
@@ -25,7 +26,7 @@ type Work = fn(&Value) -> Result<String, ToolExecutionError>;
 
 fn tool(name: &str, work: Work) -> Result<DynamicTool, EmptyToolName> {
     let schema = json!({"type": "object"});
-    let call = move |arguments: Value| -> rig_core::wasm_compat::WasmBoxedFuture<'static, _> {
+    let call = move |arguments: Value| -> WasmBoxedFuture<'static, _> {
         Box::pin(async move { work(&arguments).map(ToolOutput::text) })
     };
     Ok(DynamicTool::new(ToolName::new(name)?, name, schema, call))
