@@ -203,6 +203,7 @@ event! {
     sent {
         required model: Text = "model", "Requested model";
         required error: ErrorMessage = "error", "Error message";
+        /// Takes a status or an option: a request that failed without a response has none.
         optional status_code: StatusCodeString = "status_code", "HTTP status, or `undefined` without one";
         /// The default is the duration that the handle measured, or 0 without a handle.
         optional duration: Measured<Duration> = "duration_ms",

@@ -28,7 +28,9 @@ macro_rules! setter {
         $crate::record::setter!(@ $meta $field $Type, |value| Measured(Some(value)));
     };
     ($how:ident $meta:tt $field:ident StatusCodeString) => {
-        $crate::record::setter!(@ $meta $field u16, |status| StatusCodeString(Some(status)));
+        $crate::record::setter!(
+            @ $meta $field impl Into<Option<u16>>, |status| StatusCodeString(Into::into(status))
+        );
     };
     ($how:ident $meta:tt $field:ident BoolAsString) => {
         $crate::record::setter!(@ $meta $field bool, BoolAsString);

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use claude_code_telemetry::testing::InMemory;
 use claude_code_telemetry::{
-    ApiRequest, Decision, DecisionSource, Identity, LinesOfCode, RequestContext, Service,
+    ApiError, ApiRequest, Decision, DecisionSource, Identity, LinesOfCode, RequestContext, Service,
     SessionOptions, StartType, Telemetry, TokenType, TokenUsage, ToolDecision, ToolOutcome,
     ToolOutput,
 };
@@ -311,4 +311,19 @@ fn error_of_only_lists_the_items_before_the_selection() {
         decisions.to_string(),
         "expected one, but there are 2: claude_code.tool_decision (2)"
     );
+}
+
+#[test]
+fn status_of_a_failed_request_may_be_missing() {
+    let telemetry = Telemetry::in_memory();
+    let session = telemetry.telemetry().session(Identity::new());
+    for status in [Some(529), None] {
+        session.record_api_error(ApiError::new(MODEL, "the request failed").status_code(status));
+    }
+    let events = telemetry.events();
+    let statuses: Vec<_> = events
+        .iter()
+        .map(|event| &event.attributes["status_code"])
+        .collect();
+    assert_eq!(statuses, ["529", "undefined"]);
 }
