@@ -10,6 +10,7 @@ mod host;
 mod scraper;
 mod support;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
@@ -18,6 +19,13 @@ use claude_code_telemetry::{
 };
 use host::PATIENCE;
 use support::Receiver;
+
+/// Waits until no other test runs. A lock of the standard library or of the system's resolver that a thread of another test
+/// held at the fork would stay locked in the child forever.
+fn without_other_tests() -> MutexGuard<'static, ()> {
+    static RUNNING: Mutex<()> = Mutex::new(());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn telemetry(receiver: &Receiver) -> Telemetry {
     let environment = [
@@ -61,6 +69,7 @@ fn in_child(child: impl FnOnce() -> bool) -> bool {
 
 #[test]
 fn inherited_telemetry_neither_sends_nor_blocks_in_a_forked_child() {
+    let _guard = without_other_tests();
     let receiver = Receiver::grpc();
     let telemetry = telemetry(&receiver);
     let session = session(&telemetry);
@@ -104,6 +113,7 @@ fn inherited_telemetry_neither_sends_nor_blocks_in_a_forked_child() {
 
 #[test]
 fn early_records_from_before_and_after_a_fork_are_delivered_in_the_child() {
+    let _guard = without_other_tests();
     let receiver = Receiver::grpc();
     let early = EarlyRecords::new();
     early.record_api_request(ApiRequest::new("before"));
@@ -124,6 +134,7 @@ fn early_records_from_before_and_after_a_fork_are_delivered_in_the_child() {
 
 #[test]
 fn new_telemetry_delivers_in_a_forked_child() {
+    let _guard = without_other_tests();
     let receiver = Receiver::grpc();
     let parent = telemetry(&receiver);
     assert!(in_child(|| {
@@ -144,6 +155,7 @@ fn new_telemetry_delivers_in_a_forked_child() {
 #[test]
 #[cfg(feature = "prometheus")]
 fn prometheus_scrape_endpoint_stays_with_the_parent_after_a_fork() {
+    let _guard = without_other_tests();
     let telemetry = scraper::telemetry(&[]);
     let session = session(&telemetry);
     session.record_commit(Commit::new());
@@ -170,6 +182,7 @@ fn host_instruments_write_nothing_in_a_forked_child() {
     use opentelemetry::metrics::MeterProvider;
     use opentelemetry::trace::{Span, Tracer, TracerProvider};
 
+    let _guard = without_other_tests();
     let environment = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),

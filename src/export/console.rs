@@ -7,7 +7,7 @@ mod lines;
 mod metric_lines;
 mod object;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -19,6 +19,7 @@ use super::export_result::{
 };
 use super::push_exporter::{MAX_BYTES_OF_TEXT, PushExporter, Writer};
 use crate::encode::decoded;
+use crate::lock::lock;
 use crate::signal::Signal;
 
 /// A writer of lines. It writes on a thread that may block, never on the thread that drives the other exporters.
@@ -36,7 +37,7 @@ impl Console {
     async fn write(&self, lines: Bytes) -> ExportResult {
         let writer = Arc::clone(&self.writer);
         let written = blocking::spawn(move || {
-            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = lock(&writer);
             writer.write_all(&lines).and_then(|()| writer.flush())
         });
         match written.await {

@@ -14,6 +14,7 @@ use super::{BoxFuture, Command, Incomplete, Waiter};
 use crate::diagnostics::Diagnostics;
 use crate::fork::Process;
 use crate::health::ExporterCounters;
+use crate::lock::lock;
 use crate::thread;
 
 /// A function that builds and runs one exporter. It is called on the private thread, inside its runtime.
@@ -161,7 +162,7 @@ impl Runtime {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Asks every pipeline to deliver its data, and waits up to `limit` by the caller's own clock. Returns true if

@@ -3,10 +3,11 @@
 #[cfg(feature = "prometheus")]
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::{Dropped, Exporter, ExporterHealth, ExporterState, QueueDepth};
+use crate::lock::lock;
 use crate::signal::Signal;
 
 /// The numbers of items and bodies that were changed when they were encoded. [`ExporterHealth`] describes them.
@@ -286,6 +287,6 @@ impl ExporterCounters {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.progress)
     }
 }

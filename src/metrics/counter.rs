@@ -1,10 +1,11 @@
 //! A counter of one series: a value that threads add to without a lock, and the state of each reader.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::series::Series;
 use super::{PUSH_READERS, READERS};
+use crate::lock::lock;
 use crate::session_attributes::SessionAttributes;
 
 /// The counter of one series.
@@ -123,7 +124,7 @@ impl Counter {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::READERS;
 use super::attribute_bytes::AttributeBytes;
 use super::counter::{Counter, CounterHandle, Sample};
 use super::series::Series;
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::session_attributes::{SessionAttributes, shorten};
 
 /// The maximum number of series, unless the host expects more sessions. Measurements for further series are dropped and
@@ -247,7 +248,7 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.table)
     }
 }
 

@@ -19,6 +19,7 @@ use super::points::count_points;
 use crate::config;
 use crate::export::suppression::SuppressedScope;
 use crate::health::QueueDepth;
+use crate::lock::lock;
 use crate::thread;
 
 /// The time limit for the host's callbacks when an exporter is turned on. A configuration can turn on two exporters, and
@@ -152,7 +153,7 @@ impl Reader {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 
     /// Drops stale data before a collection. The returned guard excludes other collections.

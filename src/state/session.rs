@@ -1,7 +1,7 @@
 //! The state of a session that its handles share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -12,6 +12,7 @@ use super::snapshot::SessionSnapshot;
 use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
+use crate::lock::lock;
 use crate::metrics::{Series, SeriesKind};
 use crate::propagation::TraceContext;
 use crate::record::{
@@ -128,7 +129,7 @@ impl SessionCore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Identity> {
-        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.identity)
     }
 
     /// Returns the current standard attributes.

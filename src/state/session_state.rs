@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use crate::lock::lock;
 use crate::session_attributes::SessionAttributes;
 
 /// The maximum number of attribute sets that are kept for each session, so that the series of an earlier identity
@@ -25,10 +26,7 @@ impl SessionState {
     /// Adds an attribute set, or marks it as most recently used. The registry keeps the series of a set as long as the set
     /// is referred to.
     pub(crate) fn uses(&self, standard: &Arc<SessionAttributes>) {
-        let mut attribute_sets = self
-            .attribute_sets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut attribute_sets = lock(&self.attribute_sets);
         let known = attribute_sets
             .iter()
             .position(|known| Arc::ptr_eq(known, standard));

@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::SessionCore;
 use super::session_state::SessionState;
+
+use crate::lock::lock;
 
 /// The maximum number of ended sessions that are remembered. A remembered session continues when its id is opened
 /// again.
@@ -83,6 +85,6 @@ impl SessionTable {
     }
 
     fn lock(&self) -> MutexGuard<'_, Sessions> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

@@ -1,7 +1,7 @@
 //! The store of exported requests, and their conversion to readable items.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -24,6 +24,7 @@ use crate::encode::decoded;
 use crate::export::export_result::{Accepted, Delivery, ExportResult};
 use crate::export::{BoxFuture, PushExporter};
 use crate::hex::hex;
+use crate::lock::lock;
 use crate::signal::Signal;
 
 /// The requests exported so far, in bytes of protobuf.
@@ -87,7 +88,7 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Signal, Bytes)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

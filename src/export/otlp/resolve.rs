@@ -32,7 +32,9 @@ pub(super) mod fake {
     use std::collections::BTreeMap;
     use std::io;
     use std::net::SocketAddr;
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::{Arc, Mutex};
+
+    use crate::lock::lock;
 
     type Answer = Arc<dyn Fn() -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
@@ -43,12 +45,12 @@ pub(super) mod fake {
         host: &str,
         answer: impl Fn() -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     ) {
-        let mut hosts = HOSTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = lock(&HOSTS);
         hosts.insert(host.to_owned(), Arc::new(answer));
     }
 
     pub(super) fn resolve(host: &str) -> Option<io::Result<Vec<SocketAddr>>> {
-        let hosts = HOSTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let hosts = lock(&HOSTS);
         let answer = hosts.get(host).map(Arc::clone);
         drop(hosts);
         answer.map(|answer| answer())
