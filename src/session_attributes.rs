@@ -4,6 +4,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::schema::STANDARD_ATTRIBUTES;
+
 /// The length limit of a metric attribute, in UTF-16 units.
 const MAX_TEXT_UNITS: usize = 1024;
 
@@ -24,12 +26,16 @@ pub(crate) fn shorten(text: &str) -> &str {
 /// Custom attributes, in order.
 pub(crate) type CustomAttributes = Arc<[(Arc<str>, Arc<str>)]>;
 
-/// The final standard attributes, in order, followed by the custom ones of the configuration.
+/// The number of the attributes in [`STANDARD_ATTRIBUTES`].
+const COUNT: usize = 8;
+
+/// The final standard attributes, followed by the custom ones of the configuration.
 ///
 /// Sessions with equal attributes have equal values, of which the registry keeps one copy.
 #[derive(Debug, Default)]
 pub(crate) struct SessionAttributes {
-    pub(crate) attributes: Box<[(&'static str, Arc<str>)]>,
+    /// The values of [`STANDARD_ATTRIBUTES`], in that order; `None` for an attribute that is not sent.
+    pub(crate) values: [Option<Arc<str>>; COUNT],
     /// From `OTEL_RESOURCE_ATTRIBUTES`; the same for all sessions of a telemetry.
     pub(crate) custom: CustomAttributes,
     /// True if `session.id` is among the attributes: the series then end with their session.
@@ -48,11 +54,10 @@ impl SessionAttributes {
     /// unchanged. `custom`: the custom attributes for metrics.
     pub(crate) fn for_metrics(&self, custom: &CustomAttributes) -> Option<(Self, usize)> {
         let short = Self {
-            attributes: self
-                .attributes
-                .iter()
-                .map(|(key, text)| (*key, shortened_text(text)))
-                .collect(),
+            values: self
+                .values
+                .each_ref()
+                .map(|value| value.as_ref().map(shortened_text)),
             custom: Arc::clone(custom),
             of_one_session: self.of_one_session,
             outdated: AtomicBool::new(false),
@@ -63,15 +68,21 @@ impl SessionAttributes {
         (shortened > 0).then_some((short, shortened))
     }
 
+    /// Returns the standard attributes, in order.
+    pub(crate) fn standard(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let attributes = STANDARD_ATTRIBUTES.iter().zip(&self.values);
+        attributes.filter_map(|(attribute, value)| Some((attribute.name, value.as_deref()?)))
+    }
+
     /// Returns the values of all attributes.
     fn texts(&self) -> impl Iterator<Item = &Arc<str>> {
-        let own = self.attributes.iter().map(|(_, text)| text);
+        let own = self.values.iter().flatten();
         own.chain(self.custom.iter().map(|(_, text)| text))
     }
 
     /// Returns the bytes of the attributes without the custom ones.
     pub(crate) fn own_bytes(&self) -> usize {
-        self.attributes.iter().map(|(_, text)| text.len()).sum()
+        self.values.iter().flatten().map(|text| text.len()).sum()
     }
 
     /// Returns the bytes of the custom attributes.
@@ -107,7 +118,7 @@ fn shortened_text(text: &Arc<str>) -> Arc<str> {
 
 impl PartialEq for SessionAttributes {
     fn eq(&self, other: &Self) -> bool {
-        self.attributes == other.attributes
+        self.values == other.values
             && self.custom == other.custom
             && self.of_one_session == other.of_one_session
     }
@@ -117,7 +128,7 @@ impl Eq for SessionAttributes {}
 
 impl Hash for SessionAttributes {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.attributes.hash(state);
+        self.values.hash(state);
     }
 }
 

@@ -214,10 +214,10 @@ mod tests {
                 time,
                 sequence: time / 3,
                 standard: Arc::new(SessionAttributes {
-                    attributes: [(key::USER_ID, text("kim")), (key::SESSION_ID, text(""))].into(),
+                    values: std::array::from_fn(|at| ["kim", ""].get(at).copied().map(text)),
                     custom: [(text("team"), text("a")), (text("model"), text("b"))].into(),
                     of_one_session: true,
-                    outdated: Default::default(),
+                    ..SessionAttributes::default()
                 }),
                 workspace_host_paths: span.map(|_| [text("/a"), text("/b")].into()),
                 prompt_id: span.map(|_| text("p")),

@@ -69,7 +69,7 @@ fn text(key: &str, value: &str) -> KeyValue {
 /// Writes the standard attributes, then the custom attributes. A custom attribute is left out if its key is one of the
 /// item's own attributes, even when this item has no value for it, so that a consumer never mistakes one for the other.
 pub(crate) fn push_standard(standard: &SessionAttributes, own: &[Attribute], out: &mut impl Out) {
-    for (key, value) in &standard.attributes {
+    for (key, value) in standard.standard() {
         out.text(key, value);
     }
     let is_free = |key: &str| own.iter().all(|attribute| attribute.name != key);

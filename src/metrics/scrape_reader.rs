@@ -104,10 +104,8 @@ mod tests {
 
     fn standard(of_one_session: bool) -> SessionAttributes {
         SessionAttributes {
-            attributes: Box::default(),
-            custom: Arc::default(),
             of_one_session,
-            outdated: Default::default(),
+            ..SessionAttributes::default()
         }
     }
 

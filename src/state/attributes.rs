@@ -5,11 +5,10 @@ use std::sync::atomic::AtomicBool;
 
 use super::{ActiveConfig, TelemetryState};
 use crate::record::Identity;
-use crate::schema::key;
+use crate::schema::{STANDARD_ATTRIBUTES, key};
 use crate::session_attributes::SessionAttributes;
 
-/// Returns the standard attributes that the switches allow, in the order of the catalog. Empty values are omitted as
-/// unknown.
+/// Returns the standard attributes that the switches allow. Empty values are omitted as unknown.
 pub(super) fn standard(
     telemetry: &TelemetryState,
     active: &ActiveConfig,
@@ -35,12 +34,13 @@ pub(super) fn standard(
         (key::USER_ACCOUNT_ID, &identity.account_id, account),
         (key::TERMINAL_TYPE, terminal, true),
     ];
-    let attributes = attributes.into_iter().filter_map(|(key, value, is_sent)| {
-        let value = value.as_ref().filter(|text| is_sent && !text.is_empty());
-        Some((key, Arc::clone(value?)))
-    });
+    let keys = attributes.iter().map(|(key, ..)| *key);
+    debug_assert!(keys.eq(STANDARD_ATTRIBUTES.iter().map(|attribute| attribute.name)));
     SessionAttributes {
-        attributes: attributes.collect(),
+        values: attributes.map(|(_, value, is_sent)| {
+            let value = value.as_ref().filter(|text| is_sent && !text.is_empty());
+            value.map(Arc::clone)
+        }),
         custom: Arc::clone(&active.custom),
         of_one_session: switches.session_id,
         outdated: AtomicBool::new(false),

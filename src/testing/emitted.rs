@@ -82,7 +82,7 @@ impl<T: Item> Emitted<T> {
     /// # Panics
     ///
     /// Panics if neither the catalog nor an item of the list has such an attribute. To check that an attribute of
-    /// `OTEL_RESOURCE_ATTRIBUTES` is missing, use [`Attributes::get`].
+    /// `OTEL_RESOURCE_ATTRIBUTES` is missing, use [`Attributes::get`](super::Attributes::get).
     #[track_caller]
     pub fn without(&self, key: &str) -> Self {
         self.check_key(key);

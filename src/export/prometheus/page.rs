@@ -61,8 +61,7 @@ fn total(metric: &str) -> String {
 
 /// Returns the labels of the standard attributes and of the metric's own attributes.
 fn own_labels(sample: &Sample) -> Vec<(String, &str)> {
-    let standard = sample.counter.standard.attributes.iter();
-    let standard = standard.map(|(key, value)| (*key, &**value));
+    let standard = sample.counter.standard.standard();
     let own = standard.chain(sample.counter.series.attributes());
     own.map(|(key, value)| (name(key), value)).collect()
 }

@@ -8,7 +8,7 @@ const READER: usize = 0;
 
 fn session_attributes(user: &str, is_session_scoped: bool) -> SessionAttributes {
     SessionAttributes {
-        attributes: Box::new([("user.id", user.into())]),
+        values: std::array::from_fn(|at| (at == 0).then(|| user.into())),
         of_one_session: is_session_scoped,
         ..SessionAttributes::default()
     }
