@@ -94,7 +94,7 @@ pub fn telemetry(
     )
 }
 
-/// Starts a session with seven standard attributes.
+/// Starts a session with seven standard attributes: the six that are set here, and `app.version` of [`service`].
 pub fn session(telemetry: &Telemetry, number: usize) -> Session {
     let identity = Identity::new()
         .user_id(USER)

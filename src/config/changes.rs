@@ -75,7 +75,7 @@ mod tests {
             Config::builder().environment(list).build()
         };
         let mut new = config(new);
-        new.replace(&config(old));
+        new.record_changes_since(&config(old));
         let list = new.explain().changes().iter().map(ToString::to_string);
         let list: Vec<_> = list.collect();
         let table = new.explain().to_string();
@@ -124,7 +124,7 @@ mod tests {
                 .user_email(false)
         };
         let (plain, mut new) = (builder().build(), with_host_setting().build());
-        new.replace(&plain);
+        new.record_changes_since(&plain);
         let list = new.explain().changes().iter().map(ToString::to_string);
         assert_eq!(
             list.collect::<Vec<_>>(),
@@ -138,14 +138,14 @@ mod tests {
             ]
         );
         let mut back = with_host_setting().user_email(true).build();
-        back.replace(&new);
+        back.record_changes_since(&new);
         let [change] = back.explain().changes() else {
             panic!("one change expected: {}", back.explain());
         };
         let change = (change.name(), change.before(), change.after());
         assert_eq!(change, ("user_email", Some("false"), None));
         let mut same = with_host_setting().build();
-        same.replace(&new);
+        same.record_changes_since(&new);
         assert!(same.explain().changes().is_empty());
     }
 }

@@ -174,7 +174,7 @@ impl Config {
         ConfigBuilder::default()
     }
 
-    /// Returns true if telemetry is on: `CLAUDE_CODE_ENABLE_TELEMETRY` is set without `OTEL_SDK_DISABLED`.
+    /// Returns true if telemetry is on: `CLAUDE_CODE_ENABLE_TELEMETRY` is true and `OTEL_SDK_DISABLED` is not.
     ///
     /// ```
     /// # use claude_code_telemetry::Config;
@@ -205,7 +205,7 @@ impl Config {
     /// Returns true if a variable is set and not empty.
     #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) fn is_set<T>(&self, variable: &Typed<T>) -> bool {
-        self.values.set(variable).is_some()
+        self.values.non_empty(variable).is_some()
     }
 
     /// Returns the exporters of a signal.
@@ -232,7 +232,7 @@ impl Config {
     }
 
     /// Records the differences from `old`, the configuration that this one replaces, in the explanation.
-    pub(crate) fn replace(&mut self, old: &Self) {
+    pub(crate) fn record_changes_since(&mut self, old: &Self) {
         self.explanation.compare(&old.explanation);
     }
 

@@ -220,7 +220,7 @@ fn has_managed_credentials(resolver: &Resolver<'_>) -> bool {
         &variables::CLIENT_CERT,
         &variables::CLIENT_KEY,
     ];
-    let set = |variable| resolver.values.set(variable);
+    let set = |variable| resolver.values.non_empty(variable);
     let mut set = credentials.into_iter().filter_map(set);
     set.any(|set| set.layer() == Layer::Managed)
 }

@@ -30,7 +30,7 @@ pub(super) fn resolve<'v>(
     resolver.require("the prometheus exporter", "prometheus", exporter)?;
     let (values, variable) = (resolver.values, &variables::PROMETHEUS_HOST);
     let mut text = values.get(variable);
-    if let Some(set) = values.set(variable).filter(|_| host(&text).is_none()) {
+    if let Some(set) = values.non_empty(variable).filter(|_| host(&text).is_none()) {
         let default = variable.kind.default;
         text = default.to_owned();
         resolver.warn(set, Problem::NoHost { default });

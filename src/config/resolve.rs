@@ -101,7 +101,7 @@ fn from_values(
             ..SignalConfig::default()
         };
         let is_on = enabled && (beta || signal != Signal::Traces);
-        if let Some(set) = values.set(variable).filter(|_| is_on) {
+        if let Some(set) = values.non_empty(variable).filter(|_| is_on) {
             let wanted = values.get(variable);
             let names = wanted.unknown.iter();
             unknown.extend(names.map(|(name, nearest)| UnknownExporter {
@@ -138,7 +138,7 @@ fn from_values(
             .iter()
             .any(distinct)
     {
-        match values.set(&variables::INCLUDE_SESSION_ID) {
+        match values.non_empty(&variables::INCLUDE_SESSION_ID) {
             Some(set) => {
                 report.warn(&set.winner, Problem::SharedSeries);
             }
@@ -231,7 +231,8 @@ fn enhanced_telemetry_beta(values: &Values) -> bool {
 
 /// Warns about settings that prevent the export of telemetry which other settings request.
 fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Explanation) {
-    let exporters = SIGNALS.map(|(_, variable, _)| (values.set(variable), values.get(variable)));
+    let exporters =
+        SIGNALS.map(|(_, variable, _)| (values.non_empty(variable), values.get(variable)));
     let requests = |exporters: &Exporters| !exporters.wanted.is_empty();
     if !wanted {
         for (set, exporters) in exporters {
@@ -242,7 +243,7 @@ fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Expla
         return;
     }
     if values.get(&variables::SDK_DISABLED) {
-        if let Some(set) = values.set(&variables::SDK_DISABLED) {
+        if let Some(set) = values.non_empty(&variables::SDK_DISABLED) {
             report.warn(&set.winner, Problem::Disabled);
         }
         return;
@@ -258,7 +259,7 @@ fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Expla
         Some(_) if !beta && requests(&spans_exporters) => (spans, Problem::SpansNeedBeta),
         None if beta => {
             let name = BETA.into_iter().find(|name| values.get(name));
-            let set = name.and_then(|name| values.set(name));
+            let set = name.and_then(|name| values.non_empty(name));
             (set, Problem::BetaNeedsExporter)
         }
         _ => return,
@@ -274,7 +275,7 @@ fn content_max_length(values: &Values, report: &mut Explanation) -> usize {
     let variable = &variables::CONTENT_MAX_LENGTH;
     let (length, default) = (values.get(variable), variable.kind.default());
     let marker = marker(length).len();
-    match values.set(variable) {
+    match values.non_empty(variable) {
         Some(set) if length < marker => {
             report.warn(&set.winner, Problem::BelowMarker { marker, default });
             default

@@ -60,8 +60,8 @@ impl<'v> Resolver<'v> {
     /// Returns the signal-specific variable that applies, and the general one. A managed general variable overrides a
     /// specific one of a lower layer: otherwise a user could redirect telemetry that an organization sends.
     pub(super) fn pair<T>(&mut self, group: &'static PerSignal<T>) -> [Option<&'v Setting>; 2] {
-        let general = self.values.set(&group.general);
-        let specific = self.values.set(group.of(self.signal));
+        let general = self.values.non_empty(&group.general);
+        let specific = self.values.non_empty(group.of(self.signal));
         [self.unless_managed(specific, general), general]
     }
 

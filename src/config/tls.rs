@@ -40,7 +40,7 @@ pub(super) fn resolve<'v>(
 /// Resolves the trusted authorities. The variables of OpenTelemetry take precedence over that of Node.js.
 fn trust(resolver: &mut Resolver<'_>) -> Trust {
     let [specific, general] = resolver.pair(&variables::CERTIFICATE);
-    let extra = resolver.values.set(&variables::EXTRA_CA_CERTS);
+    let extra = resolver.values.non_empty(&variables::EXTRA_CA_CERTS);
     match (specific.or(general), extra) {
         (Some(set), _) => Trust::Only(file(set)),
         (None, Some(set)) => Trust::PlatformAnd(file(set)),
@@ -57,7 +57,7 @@ pub(super) fn warn_of_no_effect(resolver: &mut Resolver<'_>) {
         &variables::OTLP_CLIENT_KEY,
     ] {
         for variable in [group.of(resolver.signal), &group.general] {
-            if let Some(set) = resolver.values.set(variable) {
+            if let Some(set) = resolver.values.non_empty(variable) {
                 resolver.warn(set, Problem::CertificateWithoutTls);
             }
         }
@@ -76,7 +76,7 @@ fn identity<'v>(resolver: &mut Resolver<'v>) -> Result<Option<IdentityFiles>, Un
     });
     let (values, signal) = (resolver.values, resolver.signal);
     let claude_code =
-        [&variables::CLIENT_CERT, &variables::CLIENT_KEY].map(|name| values.set(name));
+        [&variables::CLIENT_CERT, &variables::CLIENT_KEY].map(|name| values.non_empty(name));
     let is_managed = |pair: [Option<&Setting>; 2]| {
         let mut set = pair.into_iter().flatten();
         set.any(|set| set.layer() == Layer::Managed)

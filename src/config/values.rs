@@ -139,7 +139,7 @@ impl Values {
     }
 
     /// Returns a variable that is set and not empty.
-    pub(super) fn set<P: ?Sized>(&self, variable: &Variable<P>) -> Option<&Setting> {
+    pub(super) fn non_empty<P: ?Sized>(&self, variable: &Variable<P>) -> Option<&Setting> {
         let set = self.find(variable.name);
         set.filter(|set| !set.text().is_empty())
     }

@@ -85,8 +85,18 @@ impl Counter {
         }
     }
 
+    /// Returns the value since the start of the series.
+    pub(super) fn value(&self) -> f64 {
+        f64::from_bits(self.value.load(Ordering::Acquire))
+    }
+
     pub(super) fn is_held(&self) -> bool {
         self.holders.load(Ordering::SeqCst) > 0
+    }
+
+    /// Returns whether this is the value that a push reader delivered last.
+    pub(super) fn is_delivered_value(&self, reader: usize, value: f64) -> bool {
+        self.state().progress[reader].delivered.value == value
     }
 
     /// Returns whether a reader has delivered everything that was added before the last session closed the counter.
@@ -100,7 +110,7 @@ impl Counter {
         let has_ended = !self.is_held() && self.standard.ends();
         Sample {
             counter: Arc::clone(self),
-            value: f64::from_bits(self.value.load(Ordering::Acquire)),
+            value: self.value(),
             ended: has_ended.then(|| self.state().generation),
         }
     }
@@ -131,7 +141,7 @@ impl Counter {
 impl Sample {
     /// Returns whether a push reader has delivered another value than this one.
     pub(crate) fn is_changed(&self, reader: usize) -> bool {
-        self.counter.state().progress[reader].delivered.value != self.value
+        !self.counter.is_delivered_value(reader, self.value)
     }
 
     /// Notes that a reader has delivered the sample as a data point that ends at this time.

@@ -232,8 +232,9 @@ impl Registry {
         if !table.readers[reader] {
             return 0;
         }
-        let samples = table.counters().map(Counter::sample);
-        let changed = samples.filter(|sample| sample.is_changed(reader));
+        let counters = table.counters();
+        let changed =
+            counters.filter(|counter| !counter.is_delivered_value(reader, counter.value()));
         changed.count() as u64
     }
 

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::SessionCore;
 use super::session_state::SessionState;
-
 use crate::lock::lock;
 
 /// The maximum number of ended sessions that are remembered. A remembered session continues when its id is opened

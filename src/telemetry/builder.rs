@@ -191,7 +191,7 @@ impl TelemetryBuilder {
         handle.configure(&mut handle.lock_exporters(), config);
         handle.state.start_thread();
         Telemetry {
-            handle: Ok(Arc::new(handle)),
+            handle: Some(Arc::new(handle)),
         }
     }
 }

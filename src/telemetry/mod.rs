@@ -9,7 +9,7 @@ pub use builder::{Service, TelemetryBuilder};
 pub use report::Report;
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::config::variables::{FLUSH_TIMEOUT, SHUTDOWN_TIMEOUT};
@@ -33,8 +33,8 @@ use exporters::Exporters;
 /// send nothing more. In a forked child, this telemetry does nothing: the child starts its own.
 #[derive(Clone)]
 pub struct Telemetry {
-    /// The error is the configuration of telemetry that can never be on: without any setting.
-    handle: Result<Arc<Handle>, Arc<Config>>,
+    /// `None` for telemetry that can never be on.
+    handle: Option<Arc<Handle>>,
 }
 
 /// The owner of the state and the exporters. Sessions share the state, but only dropping the handle shuts down.
@@ -81,10 +81,7 @@ impl Telemetry {
     /// assert!(!telemetry.is_enabled());
     /// ```
     pub fn disabled() -> Self {
-        let config = Config::builder().environment::<String, String>([]).build();
-        Self {
-            handle: Err(Arc::new(config)),
-        }
+        Self { handle: None }
     }
 
     /// Starts a session and counts it in `claude_code.session.count`.
@@ -100,9 +97,9 @@ impl Telemetry {
     /// ```
     pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
         let environment = match &self.handle {
-            Ok(handle) => handle.state.active.load().config.environment.clone(),
+            Some(handle) => handle.state.active.load().config.environment.clone(),
             // Subprocesses inherit the environment of the process.
-            Err(_) => Environment::Process,
+            None => Environment::Process,
         };
         Session::start(self.inner(), environment, options.into())
     }
@@ -118,7 +115,7 @@ impl Telemetry {
     pub fn is_enabled(&self) -> bool {
         self.handle
             .as_ref()
-            .is_ok_and(|handle| handle.state.is_on())
+            .is_some_and(|handle| handle.state.is_on())
     }
 
     /// Returns which content the configuration allows to be sent.
@@ -247,8 +244,8 @@ impl Telemetry {
     /// Returns the current configuration.
     fn config(&self) -> Arc<Config> {
         match &self.handle {
-            Ok(handle) => Arc::clone(&handle.state.active.load().config),
-            Err(config) => Arc::clone(config),
+            Some(handle) => Arc::clone(&handle.state.active.load().config),
+            None => Arc::clone(without_settings()),
         }
     }
 
@@ -259,7 +256,7 @@ impl Telemetry {
 
     /// Returns the handle; `None` when telemetry can never be on, and in a forked child.
     pub(crate) fn handle_here(&self) -> Option<&Handle> {
-        let handle = self.handle.as_deref().ok()?;
+        let handle = self.handle.as_deref()?;
         handle.state.in_original_process().then_some(handle)
     }
 
@@ -313,6 +310,15 @@ impl fmt::Debug for Telemetry {
             .field("enabled", &self.is_enabled())
             .finish_non_exhaustive()
     }
+}
+
+/// Returns the configuration of telemetry that can never be on.
+fn without_settings() -> &'static Arc<Config> {
+    static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
+    CONFIG.get_or_init(|| {
+        let builder = Config::builder().environment::<String, String>([]);
+        Arc::new(builder.build())
+    })
 }
 
 #[cfg(test)]

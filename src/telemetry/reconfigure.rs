@@ -58,7 +58,7 @@ impl Telemetry {
         let inner = &handle.state;
         let mut exporters = handle.lock_exporters();
         let old = Arc::clone(&inner.active.load().config);
-        config.replace(&old);
+        config.record_changes_since(&old);
         let known = old.warnings();
         let warnings = config.warnings().iter();
         let new: Vec<_> = warnings

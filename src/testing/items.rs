@@ -101,6 +101,7 @@ macro_rules! items {
 }
 
 items! {
+    // The full name of an event is the body of its log record.
     Event: "event" = EVENTS.iter().map(|event| event.body);
     Metric: "metric" = METRICS.iter().map(|metric| metric.name);
     Span: "span" = SPANS.iter().map(|span| span.name);

@@ -31,7 +31,7 @@ fn otlp(
         .chain(exporters)
         .map(|(layer, name, value)| Assignment::new(Provenance::new(layer), &name, value));
     let values = Values::new(assignments.collect(), &mut report);
-    let exporter = values.set(variables::find(exporter[signal as usize]).unwrap());
+    let exporter = values.non_empty(variables::find(exporter[signal as usize]).unwrap());
     let mut resolver = Resolver {
         features,
         ..Resolver::of(signal, &values, &mut report)

@@ -65,7 +65,7 @@ fn content_type(headers: &HeaderMap) -> &str {
 fn message(headers: &HeaderMap, body: &[u8]) -> String {
     match content_type(headers) {
         PROTOBUF => Status::decode(body)
-            .map(|status| status.message)
+            .map(|status| String::from_utf8_lossy(&status.message).into_owned())
             .unwrap_or_default(),
         JSON => serde_json::from_slice::<Value>(body)
             .ok()

@@ -15,7 +15,7 @@ const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 /// `google.protobuf.Any`.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Any {
+struct Any {
     /// A URL that ends with the full name of the message.
     #[prost(string, tag = "1")]
     type_url: String,
@@ -49,7 +49,8 @@ pub(super) fn retry_delay(trailers: &HeaderMap) -> Option<Duration> {
     let info = Status::decode(details.as_slice())
         .ok()?
         .details
-        .into_iter()
+        .iter()
+        .filter_map(|detail| Any::decode(detail.as_slice()).ok())
         .find(|any| any.type_url.ends_with("google.rpc.RetryInfo"))?;
     // A `RetryInfo` without a delay still permits a retry.
     let delay = RetryInfo::decode(info.value.as_slice())

@@ -5,7 +5,7 @@ use prost::Message;
 
 use super::receiver::Receiver;
 use super::retry_after::retry_after;
-use super::retry_info::{Any, retry_delay};
+use super::retry_info::retry_delay;
 use crate::export::export_result::{
     Delivery, ErrorAnswer, ExportError, ExportResult, FailureClass,
 };
@@ -30,15 +30,16 @@ pub(super) struct PartialSuccess {
     pub(super) error_message: String,
 }
 
-/// `google.rpc.Status`, with which receivers explain a rejection. Only the fields that are read are declared.
+/// `google.rpc.Status`, with which receivers explain a rejection. Only the fields that are read are declared,
+/// as bytes, so that a mistake in one does not make the other unreadable.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Status {
     /// The message for the developer.
-    #[prost(string, tag = "2")]
-    pub(super) message: String,
-    /// Messages with details.
-    #[prost(message, repeated, tag = "3")]
-    pub(super) details: Vec<Any>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) message: Vec<u8>,
+    /// Messages with details, each an encoded `google.protobuf.Any`.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub(super) details: Vec<Vec<u8>>,
 }
 
 /// Returns the outcome of a success, with the receiver's message. A response that cannot be read is a success too.

@@ -149,6 +149,40 @@ fn error_message_of_the_receiver_is_passed_on_from_any_media_type() {
     assert!(text(&outcome_of(Protocol::HttpJson, long)).len() < 260);
 }
 
+/// Returns a length-delimited field of a protobuf message.
+fn field(number: u8, value: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, value.len() as u8], value].concat()
+}
+
+#[test]
+#[cfg(feature = "http")]
+fn error_message_with_unreadable_details_is_passed_on() {
+    let body = [field(2, b"bad field"), field(3, b"\xff")].concat();
+    let answer = Answer::status(400).body("application/x-protobuf", body);
+    let outcome = outcome_of(Protocol::HttpProtobuf, answer);
+    assert!(text(&outcome).ends_with(": bad field"), "{outcome:?}");
+}
+
+#[test]
+#[cfg(feature = "grpc")]
+fn wait_of_a_status_whose_message_is_not_utf8_is_kept() {
+    use base64::Engine;
+    let delay = field(1, &[1 << 3, 2]);
+    let info = [
+        field(1, b"type.googleapis.com/google.rpc.RetryInfo"),
+        field(2, &delay),
+    ];
+    let status = [field(2, b"\xff"), field(3, &info.concat())].concat();
+    let details = base64::engine::general_purpose::STANDARD.encode(status);
+    let answer = Answer::code(Code::ResourceExhausted, "quota").raw_details(&details);
+    let after = Some(Duration::from_secs(2));
+    let outcome = outcome_of(Protocol::Grpc, answer);
+    assert!(
+        class(&outcome) == FailureClass::Retryable { after },
+        "{outcome:?}"
+    );
+}
+
 #[test]
 #[cfg(feature = "grpc")]
 fn grpc_codes_have_the_outcomes_of_the_specification() {
