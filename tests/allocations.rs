@@ -111,8 +111,8 @@ fn record_stays_within_documented_allocations() {
         telemetry.shutdown_within(std::time::Duration::ZERO);
     }
 
-    let closed = telemetry(Signals::Events, &[]);
-    let prompt = host::prompt(&closed, 0);
+    let switches_off = telemetry(Signals::Events, &[]);
+    let prompt = host::prompt(&switches_off, 0);
     let made = allocations(&prompt, |prompt| drop(prompt.reserve_tool()));
     assert_eq!(made, 0, "a reserved tool call");
     let text = format!("{{\"text\":\"{}\"}}", "x".repeat(1024 * 1024));
@@ -138,15 +138,15 @@ fn record_stays_within_documented_allocations() {
     ] {
         assert!(made <= 1024, "{what} that is held back: {made} bytes");
     }
-    closed.shutdown_within(std::time::Duration::ZERO);
+    switches_off.shutdown_within(std::time::Duration::ZERO);
 
-    let open = telemetry(Signals::Events, &[("OTEL_LOG_RAW_API_BODIES", "1")]);
-    let prompt = host::prompt(&open, 0);
+    let bodies_on = telemetry(Signals::Events, &[("OTEL_LOG_RAW_API_BODIES", "1")]);
+    let prompt = host::prompt(&bodies_on, 0);
     let record = |text| prompt.record_api_request_body(ApiRequestBody::new("m", text));
     // A body within the limit is moved. A larger body is copied only up to the limit.
     let made = bytes(&text[..60 * 1024], record);
     assert!(made <= 1024, "a body of 60 KB: {made} bytes");
     let made = bytes(&text, record);
     assert!(made <= 61_440 + 4_096, "a body of 1 MB: {made} bytes");
-    open.shutdown_within(std::time::Duration::ZERO);
+    bodies_on.shutdown_within(std::time::Duration::ZERO);
 }

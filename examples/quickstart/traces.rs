@@ -91,7 +91,8 @@ fn is_root(span: &Span, spans: &[Span]) -> bool {
     !spans.iter().any(|parent| span.is_child_of(parent))
 }
 
-/// Adds the rows of a span and of all its descendants. `before`, `branch` and `below` are the lines to the left.
+/// Adds the rows of a span and of all its descendants. `before` holds the lines of the ancestors, `branch`
+/// the line that leads to the name of the span, and `below` its continuation in the rows below.
 fn add<'a>(
     rows: &mut Vec<Row<'a>>,
     spans: &'a [Span],

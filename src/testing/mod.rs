@@ -82,8 +82,8 @@ pub struct InMemoryBuilder {
 }
 
 impl InMemoryBuilder {
-    /// Sets a variable of the environment: a content switch, `OTEL_RESOURCE_ATTRIBUTES`. The exporter that a variable
-    /// names does not matter: metrics, events and spans are all kept. The process environment is not read.
+    /// Sets a variable of the environment, for example a content switch or `OTEL_RESOURCE_ATTRIBUTES`. The exporter that
+    /// a variable names does not matter: metrics, events and spans are all kept. The process environment is not read.
     ///
     /// ```
     /// # use claude_code_telemetry::testing::InMemory;

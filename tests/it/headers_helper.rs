@@ -22,8 +22,8 @@ use tonic::Code;
 
 const DEBOUNCE: &str = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS";
 
-/// Variables that turn on all signals and export them only on a flush.
-const SIGNALS: [(&str, &str); 3] = [
+/// Variables that also turn on traces, which are exported only on a flush. The other two signals are always on.
+const TRACES: [(&str, &str); 3] = [
     ("OTEL_TRACES_EXPORTER", "otlp"),
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
     ("OTEL_TRACES_EXPORT_INTERVAL", NEVER),
@@ -75,7 +75,7 @@ impl Helper {
 }
 
 fn config(endpoint: &str, protocol: Protocol, command: &str, extra: &[(&str, &str)]) -> Config {
-    let extra = [&SIGNALS, extra].concat();
+    let extra = [&TRACES, extra].concat();
     Config::builder()
         .environment(environment(endpoint, protocol, &extra))
         .installation_id_path(std::env::temp_dir().join("claude-code-telemetry-tests-unused/id"))
@@ -121,7 +121,7 @@ fn signals(requests: &[Request]) -> BTreeSet<&'static str> {
     requests.iter().map(signal).collect()
 }
 
-/// Returns the responses of each protocol that reject the credentials.
+/// Returns the two responses of a protocol that reject the credentials.
 fn refusals(protocol: Protocol) -> [Answer; 2] {
     match protocol {
         Protocol::Grpc => [Code::Unauthenticated, Code::PermissionDenied]
@@ -338,7 +338,7 @@ fn data_is_kept_until_the_helper_returns_accepted_credentials() {
                 );
             }
             let (runs, time) = (helper.runs() as u128, start.elapsed());
-            // Rejections cause runs at least 250 ms apart: fewer than five in 700 ms.
+            // Rejections cause runs at least 250 ms apart. The bound is generous: five runs for each 700 ms that have begun.
             let most = 5 * (1 + time.as_millis() / 700);
             assert!((2..=most).contains(&runs), "{runs} runs in {time:?}");
             good.store(true, Ordering::SeqCst);

@@ -384,7 +384,7 @@ fn reconfiguration_turns_the_scrape_endpoint_on_and_moves_it_and_turns_it_off() 
     assert!(telemetry.reconfigure(config_with(&[])));
     assert_eq!(address(&telemetry), first);
 
-    // The configuration changes the resource, and the scrape endpoint moves to another port.
+    // Another resource starts the scrape endpoint again, on another port: the configured port 0 selects any free one.
     let named = ("OTEL_SERVICE_NAME", "other");
     assert!(telemetry.reconfigure(config_with(&[named])));
     wait_until_free(first);

@@ -76,7 +76,8 @@ fields! {
 const MAX_ATTEMPTS: usize = 128;
 
 impl LlmSpan {
-    /// Begins the first attempt of a request on a handle of `context`.
+    /// Begins the first attempt of a request. `context` is the kind of the handle on which it was started; the options can
+    /// set another one.
     pub(super) fn begin(
         &mut self,
         options: LlmRequestOptions,
