@@ -51,7 +51,8 @@ pub(crate) fn measure() {
         ("OTEL_LOG_TOOL_DETAILS", "1"),
     ]);
     let prompt = host::prompt(&open, 0);
-    // A host that moves its string into the record pays for no copy; a host that keeps the string pays for one.
+    // The goal permits one copy of the body, which a host makes if it keeps its string. Here the string is moved, so that
+    // no copy is expected.
     let owned = allocated(&host::body(60 * 1024), |text| {
         prompt.record_api_request_body(request(text));
     });

@@ -3,7 +3,8 @@
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// The number of calls between two flushes: too few to fill any queue.
+/// The number of calls of one thread between two flushes. Several threads together make at most twice as many. Both are
+/// too few to fill any queue.
 pub const CALLS: usize = 400;
 
 /// An implementation that is measured.

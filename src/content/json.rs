@@ -21,7 +21,8 @@ pub(crate) enum Unreadable {
     Syntax,
     /// Arrays and objects are nested deeper than the limit of the scanner.
     TooDeep,
-    /// An object turned out to be the model's thinking after a part of it had been written.
+    /// Only from the redaction of bodies, which must remove the model's thinking: the `type` of an object showed that it is
+    /// thinking after an array or object in it had been written.
     Thinking,
 }
 

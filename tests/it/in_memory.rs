@@ -12,21 +12,22 @@ use claude_code_telemetry::{
 
 const MODEL: &str = "claude-sonnet-4-6";
 
-/// Records a prompt with a request and a tool call, as a host would.
-fn record_turn(telemetry: &Telemetry, clock: impl Fn(u64)) {
+/// Records a prompt with a request and a tool call, as a host would. Calls `advance` with the milliseconds that each step
+/// takes.
+fn record_turn(telemetry: &Telemetry, advance: impl Fn(u64)) {
     let identity = Identity::new().email("kim@example.com");
     let session = telemetry.session(SessionOptions::from(identity).start_type(StartType::Fresh));
     let prompt = session.prompt("Fix the failing test");
     let request = prompt.llm_request(MODEL);
-    clock(900);
+    advance(900);
     let usage = TokenUsage::new().input(1_200).output(86);
     request.finish(ApiRequest::new(MODEL).tokens(usage).cost_usd(0.0049));
 
     let tool = prompt.tool("Bash");
-    clock(50);
+    advance(50);
     tool.decided(Decision::Accept, DecisionSource::UserTemporary);
     tool.executing();
-    clock(300);
+    advance(300);
     let result: Result<(), &str> = Err("exit status 1");
     tool.finish(ToolOutcome::from_result(&result));
 

@@ -353,14 +353,14 @@ fn empty_strings_in_a_line_are_omitted() {
     }
     let spans = received.spans();
     let interaction = spans.iter().find(|span| span.parent_span_id.is_empty());
-    let below = interaction.unwrap().span_id.clone();
-    let children = spans.iter().filter(|span| span.parent_span_id == below);
+    let parent = interaction.unwrap().span_id.clone();
+    let children = spans.iter().filter(|span| span.parent_span_id == parent);
     assert_eq!(children.count(), 2);
 }
 
 #[cfg(unix)]
 #[test]
-fn signal_ends_the_input_and_delivers_the_lines_read() {
+fn signal_ends_the_input_after_the_lines_in_the_pipe() {
     use rustix::process::Signal;
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let receiver = Receiver::http();
@@ -373,7 +373,7 @@ fn signal_ends_the_input_and_delivers_the_lines_read() {
         replay.line(r#"{"step":"commit"}"#);
         replay.line(&skill("first"));
         receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
-        // The lines are in the pipe when the signal arrives.
+        // Lines that are in the pipe when the signal arrives are still read.
         replay.line(&[skill("s").as_str(); 100].join("\n"));
         assert_eq!(replay.signalled(signal), (0, Vec::new()));
         let received = receiver.received().accepted();

@@ -93,27 +93,31 @@ pub(crate) fn merge<'a>(
 ) -> Result<Option<String>, Unreadable> {
     let mut out = Writer::new(usize::MAX, "");
     out.event(Event::ObjectStart);
-    let mut earlier: Vec<Text<'a>> = Vec::new();
+    let mut written: Vec<Text<'a>> = Vec::new();
     for json in objects {
-        let hidden = earlier.len();
+        let of_earlier_objects = written.len();
         let mut scanner = object(json)?;
         while let Event::Key(key) = scanner.next()? {
             let value = scanner.next()?;
             let name = key.decoded();
             let is_empty = matches!(value, Event::String(text) if text.units() == 0);
-            if is_empty || earlier[..hidden].iter().any(|known| known.is(&name)) {
+            if is_empty
+                || written[..of_earlier_objects]
+                    .iter()
+                    .any(|known| known.is(&name))
+            {
                 scanner.skip(value)?;
                 continue;
             }
             out.event(Event::Key(key));
             scanner.value(value, |event| out.event(event))?;
-            earlier.push(key);
+            written.push(key);
         }
         // Anything after the object is an error.
         scanner.next()?;
     }
     out.event(Event::ObjectEnd);
-    Ok(Some(out.finish().0).filter(|_| !earlier.is_empty()))
+    Ok(Some(out.finish().0).filter(|_| !written.is_empty()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The size of the demo on the wire: the numbers in `docs/BACKENDS.md`.
 //!
-//! `cargo test --test stack size -- --nocapture` prints them.
+//! `cargo test --test it stack::size -- --nocapture` prints them.
 
 use std::collections::BTreeSet;
 
@@ -95,8 +95,8 @@ fn sizes_on_the_wire_match_the_documentation() {
         ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "false"),
         ("OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", "false"),
     ];
-    let day = measure(4, &[]);
-    row("four times", &day);
+    let four_runs = measure(4, &[]);
+    row("four times", &four_runs);
     let mut sizes = Vec::new();
     for (name, value) in switches {
         let size = measure(4, &[(name, value)]);
@@ -107,13 +107,20 @@ fn sizes_on_the_wire_match_the_documentation() {
     // These are the statements of the document.
     assert_eq!((plain.sessions, plain.series, plain.points), (5, 73, 73));
     assert_eq!((plain.events, plain.spans), (128, 170));
-    assert_eq!(day.series, 4 * plain.series, "a session has its own series");
+    assert_eq!(
+        four_runs.series,
+        4 * plain.series,
+        "a session has its own series"
+    );
     assert_eq!(
         sizes[0].series, plain.series,
         "without session.id they are shared"
     );
     for size in &sizes[1..] {
-        assert_eq!(size.series, day.series, "the other switches make no series");
+        assert_eq!(
+            size.series, four_runs.series,
+            "the other switches make no series"
+        );
     }
     let between = |low: usize, bytes: usize, count: usize| {
         let each = bytes / count;
