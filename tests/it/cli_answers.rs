@@ -116,6 +116,21 @@ fn answers_go_to_an_inherited_socket() {
     assert_answer(&text);
 }
 
+/// The permissions do not stop the superuser. The socket above cannot be opened again by any user.
+#[test]
+fn answers_go_to_an_inherited_file_that_cannot_be_opened_again() {
+    let (home, input) = prepared();
+    let path = home.path().join("answers");
+    let file = File::create(&path).unwrap();
+    let mut reader = File::open(&path).unwrap();
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o000))
+        .unwrap();
+    replay_with_descriptor(home.path(), input, "3>&1", file.into());
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_answer(&text);
+}
+
 #[test]
 fn descriptor_that_is_not_inherited_is_an_error() {
     let (home, input) = prepared();

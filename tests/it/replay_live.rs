@@ -883,6 +883,29 @@ fn calls_of_a_stored_run_end_at_its_latest_time() {
 }
 
 #[test]
+fn calls_of_a_current_run_end_at_the_end_of_the_input() {
+    let before = std::time::SystemTime::now();
+    let mut host = Host::in_prompt();
+    host.lines(&[
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t"}"#,
+        r#"{"step":"skill_activated","skill_name":"s","skill_source":"builtin","at":"2026-04-20T09:00:05Z"}"#,
+    ]);
+    host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
+    thread::sleep(std::time::Duration::from_millis(30));
+    let ended = host.end();
+    assert_eq!(ended.status, 0);
+    let spans = ended.received.spans();
+    assert_eq!(spans.len(), 3);
+    let before = before
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos();
+    for span in spans {
+        assert!(u128::from(span.start) >= before && span.end - span.start >= 30_000_000);
+    }
+}
+
+#[test]
 fn oldest_live_call_ends_at_the_time_of_the_line_that_begins_too_many() {
     let mut host = Host::start(&[]);
     host.lines(&[

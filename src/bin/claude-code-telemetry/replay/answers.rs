@@ -82,7 +82,12 @@ fn descriptor(number: &str) -> Result<File, String> {
     // not open, its duplication fails.
     let inherited = unsafe { BorrowedFd::borrow_raw(raw) };
     let duplicate = inherited.try_clone_to_owned();
-    duplicate.map(File::from).map_err(|_| missing())
+    duplicate
+        .map(File::from)
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::EBADF) => missing(),
+            _ => error.to_string(),
+        })
 }
 
 #[cfg(not(unix))]

@@ -122,8 +122,9 @@ mod tests {
         for n in 0..MOST_OPEN {
             assert!(calls.add(n.to_string(), None, n).is_none());
         }
-        let oldest = calls.add(MOST_OPEN.to_string(), None, MOST_OPEN).unwrap();
-        assert_eq!((&*oldest.id, oldest.call), ("0", 0));
+        let oldest = calls.add(MOST_OPEN.to_string(), None, MOST_OPEN);
+        let oldest = oldest.map(|oldest| (oldest.id, oldest.call));
+        assert_eq!(oldest, Some(("0".to_owned(), 0)));
         let ended = r#"the request "0" has ended"#.to_owned();
         assert_eq!(calls.get("0"), Err(ended));
         assert_eq!(calls.get("1"), Ok(&1));

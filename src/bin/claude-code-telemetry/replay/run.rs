@@ -64,6 +64,8 @@ pub(crate) struct Run<'a> {
     backpressure: Backpressure,
     /// The latest `at` that was read. The run of a stored transcript ends then.
     latest: Option<SystemTime>,
+    /// True if a prompt had no `at`. Then the transcript is not a stored one, and the run ends now.
+    is_current: bool,
 }
 
 /// The telemetry, and the version with which it was started.
@@ -82,6 +84,7 @@ impl<'a> Run<'a> {
             answers,
             backpressure: Backpressure::default(),
             latest: None,
+            is_current: false,
         }
     }
 
@@ -103,6 +106,7 @@ impl<'a> Run<'a> {
             "prompt" => {
                 let prompt = read(line)?;
                 self.scope()?.begin_prompt(prompt, at);
+                self.is_current |= at.is_none();
             }
             "prompt_end" => {
                 let end = read(line)?;
@@ -162,8 +166,9 @@ impl<'a> Run<'a> {
 
     /// Ends open sessions, delivers all data, and reports losses.
     pub(crate) fn finish(mut self) -> Status {
+        let end = self.latest.filter(|_| !self.is_current);
         for scope in self.open.drain(..).rev() {
-            scope.end(self.latest);
+            scope.end(end);
         }
         // A transcript without a session still reports problems of the configuration.
         let telemetry = self.started.unwrap_or_else(|| Started::new(None)).telemetry;
