@@ -10,28 +10,30 @@ import { promisify } from "node:util";
 type Step = { step: string; [field: string]: unknown };
 type Call = { tool_use_id: string } | { request: string };
 type Answer = { set?: Record<string, string>; remove?: string[]; traceparent?: string; tracestate?: string };
-type Failure = { code?: number | string; stdout?: string };
+type Failure = { name?: string; code?: number | string; status_code?: number; stdout?: string };
 type Block = { type: string; id: string; name: string; input: { command: string } };
 
 const MODEL = "claude-sonnet-4-6";
 
-/** Records the steps of an agent. Its methods never fail. */
+/** Records the steps of an agent. Its methods never fail. `messages` says where the messages of the program go. */
 class Telemetry {
   process;
   exited: Promise<number>;
   on = true;
+  lost = false;
   /** The questions without an answer, oldest first: answers come in the order of the questions. */
   waiting: ((answer: Answer) => void)[] = [];
 
-  constructor(program = "claude-code-telemetry") {
-    const stdio = ["pipe", "inherit", "inherit", "pipe"] as const;
-    this.process = spawn(program, ["replay", "--answers", "3", "-"], { stdio: [...stdio] });
+  constructor(program = "claude-code-telemetry", messages: "inherit" | "ignore" = "inherit") {
+    const stdio = ["pipe", "inherit", messages, "pipe"] as const;
+    // Detached, it does not get the Ctrl-C of the terminal, which may only cancel a prompt.
+    this.process = spawn(program, ["replay", "--answers", "3", "-"], { stdio: [...stdio], detached: true });
     // The process cannot be started, or ended: the agent continues without telemetry.
     const off = () => {
       this.on = false;
       this.waiting.splice(0).forEach((answered) => answered({}));
     };
-    this.process.stdin?.on("error", off);
+    this.process.stdin?.on("error", () => { this.lost = true; off(); });
     this.exited = new Promise((resolve) => {
       this.process.on("error", () => { off(); resolve(1); });
       this.process.on("exit", (status) => { off(); resolve(status ?? 1); });
@@ -46,7 +48,10 @@ class Telemetry {
   /** Writes a step without an answer. Await the result to apply back-pressure when you write many lines. */
   async record(step: Step): Promise<void> {
     const { stdin } = this.process;
-    if (this.on && stdin?.writable && !stdin.write(JSON.stringify(step) + "\n")) {
+    const line = toLine(step);
+    if (!this.on || !stdin?.writable || !line) {
+      this.lost = true;
+    } else if (!stdin.write(line)) {
       // After the process has exited, the stream emits "close" and never "drain".
       const done = new AbortController();
       const either = ["drain", "close"].map((event) => once(stdin, event, { signal: done.signal }));
@@ -69,10 +74,10 @@ class Telemetry {
     return { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) };
   }
 
-  /** Delivers the rest. Returns 0 if everything was delivered. */
+  /** Delivers the rest. Returns 0 if everything was delivered, otherwise a status such as 4: telemetry is off. */
   async close(): Promise<number> {
     this.process.stdin?.end();
-    return this.exited;
+    return (await this.exited) || Number(this.lost);
   }
 
   private async ask(step: Step): Promise<Answer> {
@@ -83,13 +88,29 @@ class Telemetry {
   }
 }
 
+/** Returns the line of a step, or "" if JSON cannot express it. */
+function toLine(step: Step) {
+  // An undefined id becomes null, with which a question is answered with an error.
+  const toJson = (_: string, value: unknown) => typeof value === "bigint" ? String(value) : value ?? null;
+  try {
+    return JSON.stringify(step, toJson) + "\n";
+  } catch {
+    return "";
+  }
+}
+
+class Overloaded extends Error {
+  name = "Overloaded";
+  status_code = 529;
+}
+
 /** Stands for a client of the Messages API. Its first attempt fails, then it calls two tools, then it is done. */
 class Model {
   turns = [null, ["tool_use", "tool_use"], ["text"]];
 
   async send(messages: unknown[], headers: Record<string, string>) {
     const turn = this.turns.shift();
-    if (!turn) throw new Error("Overloaded");
+    if (!turn) throw new Overloaded();
     const input = { command: "sleep 0.5; echo $TRACEPARENT" };
     const content = turn.map((type, n) => ({ type, id: `toolu_0${n + 1}`, name: "Bash", input }));
     const stop_reason = turn[0] === "tool_use" ? "tool_use" : "end_turn";
@@ -101,21 +122,25 @@ class Model {
 async function askModel(telemetry: Telemetry, model: Model, messages: unknown[]) {
   const request = randomUUID(); // The host's own id, which is never sent.
   telemetry.record({ step: "request_begin", request, model: MODEL });
-  const headers = await telemetry.traceHeaders({ request });
-  for (let retriesLeft = 2; ; retriesLeft--) {
-    telemetry.record({ step: "request_attempt", request });
-    try {
-      const response = await model.send(messages, headers);
-      const { usage, stop_reason } = response;
-      const cost_usd = (usage.input_tokens * 3 + usage.output_tokens * 15) / 1_000_000;
-      telemetry.record({ step: "request_end", request, model: response.model, cost_usd, stop_reason, ...usage });
-      return response;
-    } catch (error) {
-      if (retriesLeft === 0) {
-        telemetry.record({ step: "request_end", request, error: String(error), status_code: 529 });
-        throw error;
+  try {
+    const headers = await telemetry.traceHeaders({ request });
+    for (let retriesLeft = 2; ; retriesLeft--) {
+      telemetry.record({ step: "request_attempt", request });
+      try {
+        const response = await model.send(messages, headers);
+        const { usage, stop_reason } = response;
+        const cost_usd = (usage.input_tokens * 3 + usage.output_tokens * 15) / 1_000_000;
+        telemetry.record({ step: "request_end", request, model: response.model, cost_usd, stop_reason, ...usage });
+        return response;
+      } catch (error) {
+        if (!(error instanceof Overloaded) || retriesLeft === 0) throw error;
       }
     }
+  } catch (failure) {
+    // Its name is no content. No switch withholds an error.
+    const { name: error = "Error", status_code } = failure as Failure;
+    telemetry.record({ step: "request_end", request, error, status_code });
+    throw failure;
   }
 }
 
@@ -132,8 +157,8 @@ async function runTool(telemetry: Telemetry, call: Block) {
     telemetry.record({ step: "tool_end", tool_use_id, result_size_bytes: Buffer.byteLength(stdout) });
     return { type: "tool_result", tool_use_id, content: stdout };
   } catch (failure) {
-    const { code, stdout = "" } = failure as Failure;
-    const error = `exit status ${code}`; // Without content: no switch withholds it.
+    const { name, code, stdout = "" } = failure as Failure;
+    const error = typeof code === "number" ? `exit status ${code}` : name; // Without content: no switch withholds it.
     telemetry.record({ step: "tool_end", tool_use_id, success: false, error });
     return { type: "tool_result", tool_use_id, content: stdout };
   }
@@ -161,5 +186,8 @@ async function runPrompt(telemetry: Telemetry, model: Model, text: string) {
 
 const telemetry = new Telemetry(process.argv[2]);
 await telemetry.record({ step: "session", app_version: "1.2.3", user_id: "kim" });
-await runPrompt(telemetry, new Model(), "Fix the failing test");
-process.exitCode = await telemetry.close();
+try {
+  await runPrompt(telemetry, new Model(), "Fix the failing test");
+} finally {
+  await telemetry.close(); // Its status is not that of the agent.
+}

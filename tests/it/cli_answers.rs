@@ -116,6 +116,68 @@ fn answers_go_to_an_inherited_socket() {
     assert_answer(&text);
 }
 
+/// The permissions do not stop the superuser. The socket above cannot be opened again by any user.
+#[test]
+fn answers_go_to_an_inherited_file_that_cannot_be_opened_again() {
+    let (home, input) = prepared();
+    let path = home.path().join("answers");
+    let file = File::create(&path).unwrap();
+    let mut reader = File::open(&path).unwrap();
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o000))
+        .unwrap();
+    replay_with_descriptor(home.path(), input, "3>&1", file.into());
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_answer(&text);
+}
+
+#[test]
+fn descriptor_that_is_not_inherited_is_an_error() {
+    let (home, input) = prepared();
+    // The program opens descriptors itself, and the shell closes those that the test inherited.
+    let script = r#"
+        for fd in 3 4 5 6 7 8 9; do
+            "$0" replay --answers $fd 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+            test $? = 1 || echo "status of $fd"
+        done"#;
+    let mut command = Command::new("sh");
+    example::clean(&mut command, home.path());
+    let output = command.args(["-c", script, example::PROGRAM]);
+    let output = output.stdin(input).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let expected = (3..=9).map(|fd| {
+        format!(
+            "cannot open {fd} for answers: this process did not inherit descriptor {fd}; \
+             pass it (pass_fds in Python, stdio in Node, {fd}> in a shell)\n"
+        )
+    });
+    assert_eq!(errors, expected.collect::<String>());
+}
+
+#[test]
+fn invalid_value_of_answers_is_an_error() {
+    for (value, problem) in [
+        (
+            "",
+            "cannot open a stream for answers: the value of --answers is empty",
+        ),
+        (
+            "0",
+            "cannot open 0 for answers: descriptor 0 is standard input",
+        ),
+        (
+            "99999999999",
+            "cannot open 99999999999 for answers: this process did not inherit",
+        ),
+    ] {
+        let (status, errors) = Replay::spawn(&["--answers", value], []).end();
+        assert_eq!(status, 1);
+        assert!(errors[0].starts_with(problem), "{errors:#?}");
+        assert!(!Path::new(value).exists());
+    }
+}
+
 #[test]
 fn status_is_1_if_the_stream_for_answers_cannot_be_opened() {
     for target in ["99", "no-such-folder/answers"] {
@@ -136,6 +198,20 @@ fn signal_ends_the_wait_for_the_reader_of_answers() {
     replay.wait_for_error("telemetry is off");
     // More answers than the pipe holds, which the test does not read.
     replay.line(&[ASK; 100].join("\n"));
+    assert_eq!(replay.signalled(rustix::process::Signal::TERM).0, 4);
+}
+
+#[test]
+fn signal_ends_the_wait_in_a_long_answer() {
+    let names: Vec<_> = (0..50)
+        .map(|n| format!("OTEL_{n}_{}", "X".repeat(1_000)))
+        .collect();
+    let mut replay = Replay::spawn(&["-"], names.iter().map(|name| (&**name, "1")));
+    replay.line(SESSION);
+    replay.wait_for_error("telemetry is off");
+    // The second answer does not fit into the pipe.
+    replay.line(&[ASK; 2].join("\n"));
+    std::thread::sleep(std::time::Duration::from_millis(300));
     assert_eq!(replay.signalled(rustix::process::Signal::TERM).0, 4);
 }
 

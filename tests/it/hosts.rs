@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -48,7 +49,8 @@ fn python(folder: &Path, source: &str) -> Command {
 
 /// Removes the types, which leaves JavaScript, because not every version of node removes them itself.
 fn javascript(folder: &Path, source: &str) -> Command {
-    const TYPES: [&str; 20] = [
+    const TYPES: [&str; 22] = [
+        ": \"inherit\" | \"ignore\"",
         ": ((answer: Answer) => void)[]",
         ": Promise<Record<string, string>>",
         ": Promise<NodeJS.ProcessEnv>",
@@ -63,6 +65,7 @@ fn javascript(folder: &Path, source: &str) -> Command {
         "private ",
         ": Telemetry",
         ": unknown[]",
+        ": unknown",
         ": string",
         ": Block",
         ": Model",
@@ -83,17 +86,10 @@ fn javascript(folder: &Path, source: &str) -> Command {
 
 /// Runs a host, and asserts that its telemetry is complete and that each subprocess got the context of its own tool.
 #[track_caller]
-fn assert_traced(mut host: Command) {
+fn assert_traced(host: Command) {
     let receiver = Receiver::http();
     let home = tempfile::tempdir().unwrap();
-    example::clean(&mut host, home.path());
-    let output = host
-        .arg(example::PROGRAM)
-        .envs(variables(&receiver.endpoint()))
-        .env("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1")
-        .env("OTEL_TRACES_EXPORTER", "otlp")
-        .output()
-        .unwrap();
+    let output = sending_to(host, &receiver, home.path()).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     assert_eq!(errors, "");
@@ -185,6 +181,328 @@ fn compiled_typescript_host_gives_each_subprocess_the_context_of_its_tool() {
     }
 }
 
+/// Starts a host that sends to a receiver, in a process group of its own.
+fn sending_to(mut host: Command, receiver: &Receiver, home: &Path) -> Command {
+    example::clean(&mut host, home);
+    host.arg(example::PROGRAM)
+        .process_group(0)
+        .envs(variables(&receiver.endpoint()))
+        .env("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1")
+        .env("OTEL_TRACES_EXPORTER", "otlp");
+    host
+}
+
+/// Runs a host that prints the variable TRACEPARENT of the tool `B`, and asserts that it is that of the tool. Returns the
+/// standard error.
+#[track_caller]
+fn assert_prints_context_of_second_tool(host: Command) -> String {
+    let receiver = Receiver::http();
+    let home = tempfile::tempdir().unwrap();
+    let output = sending_to(host, &receiver, home.path()).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{errors}");
+    let spans = Spans(receiver.received().accepted().spans());
+    let tools = spans.named("tool");
+    let tool = tools
+        .iter()
+        .find(|tool| tool.attributes["tool_use_id"] == "B");
+    let tool = tool.unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        format!("00-{}-{}-01\n", tool.trace_id, tool.span_id)
+    );
+    errors
+}
+
+/// Replaces the lines of a host after the start of its session.
+fn with_main(source: &str, main: &str) -> String {
+    let session = source
+        .lines()
+        .find(|line| line.contains("app_version"))
+        .unwrap();
+    let (before, _) = source.split_once(session).unwrap();
+    format!("{before}{session}\n{main}\n")
+}
+
+const PYTHON_SECOND_TOOL: &str = "
+telemetry.record('prompt', text='2')
+telemetry.record('tool_begin', tool_use_id='B', tool_name='Bash')
+print(telemetry.child_env('B')['TRACEPARENT'])
+telemetry.record('tool_end', tool_use_id='B')
+sys.exit(telemetry.close())";
+
+const TYPESCRIPT_SECOND_TOOL: &str = "
+telemetry.record({ step: 'prompt', text: '2' });
+telemetry.record({ step: 'tool_begin', tool_use_id: 'B', tool_name: 'Bash' });
+console.log((await telemetry.childEnv({ tool_use_id: 'B' })).TRACEPARENT);
+telemetry.record({ step: 'tool_end', tool_use_id: 'B' });
+process.exitCode = await telemetry.close();";
+
+#[test]
+fn python_host_gives_no_tool_the_answer_of_an_interrupted_question() {
+    if !is_there("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let interrupted = "
+import signal
+def interrupt(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+telemetry.record('prompt', text='1')
+telemetry.record('tool_begin', tool_use_id='A', tool_name='Bash')
+telemetry.record('sleep', ms=800)
+signal.setitimer(signal.ITIMER_REAL, 0.3)
+try:
+    telemetry.child_env('A')
+    print('not interrupted')
+except KeyboardInterrupt:
+    pass
+# Also not that of a question whose writing was interrupted.
+telemetry.waiting.append(({'tool_use_id': 'C'}, Future()))
+telemetry.record('prompt_end')";
+    let source = with_main(PYTHON, &format!("{interrupted}{PYTHON_SECOND_TOOL}"));
+    let errors = assert_prints_context_of_second_tool(python(folder.path(), &source));
+    assert!(
+        errors.contains("live calls that ended without an outcome"),
+        "{errors}"
+    );
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+#[test]
+fn python_host_records_after_ctrl_c() {
+    if !is_there("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let interrupted = "
+import signal, time
+signal.signal(signal.SIGINT, lambda *_: None)
+telemetry.trace_headers()  # Waits until the program runs.
+os.killpg(0, signal.SIGINT)
+time.sleep(0.3)";
+    let source = with_main(PYTHON, &format!("{interrupted}{PYTHON_SECOND_TOOL}"));
+    let errors = assert_prints_context_of_second_tool(python(folder.path(), &source));
+    assert_eq!(errors, "");
+}
+
+#[test]
+fn typescript_host_records_after_ctrl_c() {
+    if !is_there("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let interrupted = "
+process.on('SIGINT', () => {});
+await telemetry.traceHeaders({});
+process.kill(0, 'SIGINT');
+await new Promise((resolve) => setTimeout(resolve, 300));";
+    let source = with_main(
+        TYPESCRIPT,
+        &format!("{interrupted}{TYPESCRIPT_SECOND_TOOL}"),
+    );
+    let errors = assert_prints_context_of_second_tool(javascript(folder.path(), &source));
+    assert_eq!(errors, "");
+}
+
+/// Runs a host whose model or tool fails, and asserts which error is recorded. Nothing stays open until the prompt ends.
+#[track_caller]
+fn assert_records_failure(host: Command, event: &str, error: &str) {
+    let receiver = Receiver::http();
+    let home = tempfile::tempdir().unwrap();
+    let output = sending_to(host, &receiver, home.path())
+        .env("OTEL_LOG_TOOL_DETAILS", "1")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(!errors.contains("ended without an outcome"), "{errors}");
+    let logs = receiver.received().accepted().logs();
+    let failed: Vec<_> = logs
+        .iter()
+        .filter(|log| log.attributes["event.name"] == event)
+        .map(|log| &log.attributes["error"])
+        .collect();
+    assert!(
+        !failed.is_empty() && failed.iter().all(|failed| *failed == error),
+        "{failed:?} {errors}"
+    );
+}
+
+#[test]
+fn python_host_records_every_failure() {
+    if !is_there("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let raise = "            raise Overloaded(\"Overloaded\")";
+    assert!(PYTHON.contains(raise));
+    let source = PYTHON.replace(raise, "            raise ConnectionError('secret')");
+    assert_records_failure(
+        python(folder.path(), &source),
+        "api_error",
+        "ConnectionError",
+    );
+    let run = "stdout=subprocess.PIPE, text=True)";
+    assert!(PYTHON.contains(run));
+    let source = PYTHON.replace(run, "stdout=subprocess.PIPE, text=True, timeout=0.1)");
+    assert_records_failure(
+        python(folder.path(), &source),
+        "tool_result",
+        "TimeoutExpired",
+    );
+}
+
+#[test]
+fn typescript_host_records_every_failure() {
+    if !is_there("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let throw = "throw new Overloaded();";
+    assert!(TYPESCRIPT.contains(throw));
+    let source = TYPESCRIPT.replace(throw, "throw new TypeError('secret');");
+    assert_records_failure(javascript(folder.path(), &source), "api_error", "TypeError");
+    let shell = "(\"sh\", [";
+    assert!(TYPESCRIPT.contains(shell));
+    let source = TYPESCRIPT.replace(shell, "(\"no-such-shell\", [");
+    assert_records_failure(javascript(folder.path(), &source), "tool_result", "Error");
+}
+
+/// Asserts that a host succeeds while telemetry is off, and without the program.
+#[track_caller]
+fn assert_succeeds_without_telemetry(mut program: impl FnMut() -> Command) {
+    for telemetry in [example::PROGRAM, "no-such-program", "true"] {
+        let home = tempfile::tempdir().unwrap();
+        let mut host = program();
+        example::clean(&mut host, home.path());
+        let output = host.arg(telemetry).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{telemetry}: {errors}");
+        let off = errors
+            .lines()
+            .filter(|error| error.contains("telemetry is off"));
+        assert_eq!(
+            off.count(),
+            usize::from(telemetry == example::PROGRAM),
+            "{errors}"
+        );
+        assert!(errors.lines().count() <= 1, "{telemetry}: {errors}");
+    }
+}
+
+#[test]
+fn python_host_succeeds_without_telemetry() {
+    if !is_there("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert_succeeds_without_telemetry(|| python(folder.path(), PYTHON));
+}
+
+#[test]
+fn typescript_host_succeeds_without_telemetry() {
+    if !is_there("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert_succeeds_without_telemetry(|| javascript(folder.path(), TYPESCRIPT));
+}
+
+/// Runs a host that records values that JSON does not have, and asserts that it reports the loss at its end only.
+#[track_caller]
+fn assert_survives_odd_values(host: Command) {
+    let receiver = Receiver::http();
+    let home = tempfile::tempdir().unwrap();
+    let output = sending_to(host, &receiver, home.path()).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), &*errors), (Some(1), ""));
+    let logs = receiver.received().accepted().logs();
+    let names: Vec<_> = logs
+        .iter()
+        .map(|log| log.attributes["event.name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["user_prompt", "tool_result"]);
+}
+
+#[test]
+fn python_host_survives_values_that_json_does_not_have() {
+    if !is_there("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let main = "
+import pathlib, uuid
+cycle = {}
+cycle['cycle'] = cycle
+telemetry.record('prompt', text='1', cycle=cycle)
+telemetry.record('prompt', text='2')
+tool = uuid.uuid4()
+telemetry.record('tool_begin', tool_use_id=tool, tool_name='Read', input={'file_path': pathlib.Path('/x')})
+assert 'TRACEPARENT' in telemetry.child_env(tool)
+telemetry.record('tool_end', tool_use_id=tool)
+sys.exit(telemetry.close())";
+    let source = with_main(PYTHON, main);
+    assert_survives_odd_values(python(folder.path(), &source));
+}
+
+#[test]
+fn typescript_host_survives_values_that_json_does_not_have() {
+    if !is_there("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let main = "
+const cycle = {};
+cycle.cycle = cycle;
+telemetry.record({ step: 'prompt', text: '1', cycle });
+telemetry.record({ step: 'prompt', text: '2' });
+telemetry.record({ step: 'tool_begin', tool_use_id: 't', tool_name: 'Read', input: { size: 5n } });
+if (!(await telemetry.childEnv({ tool_use_id: 't' })).TRACEPARENT) throw new Error('no context');
+telemetry.record({ step: 'tool_end', tool_use_id: 't' });
+process.exitCode = await telemetry.close();";
+    let source = with_main(TYPESCRIPT, main);
+    assert_survives_odd_values(javascript(folder.path(), &source));
+}
+
+/// Runs a host that asks without an open session and without an id, and asserts that it does not wait.
+#[track_caller]
+fn assert_does_not_wait_without_a_session(host: Command) {
+    let receiver = Receiver::http();
+    let home = tempfile::tempdir().unwrap();
+    let output = sending_to(host, &receiver, home.path()).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert_eq!(errors.lines().count(), 3, "{errors}");
+}
+
+#[test]
+fn python_host_does_not_wait_without_a_session() {
+    if !is_there("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = with_main(
+        &PYTHON.replace("user_id=\"kim\"", "session_id='my-session'"),
+        "telemetry.child_env(None)\ntelemetry.trace_headers()\nsys.exit(telemetry.close())",
+    );
+    assert_does_not_wait_without_a_session(python(folder.path(), &source));
+}
+
+#[test]
+fn typescript_host_does_not_wait_without_a_session() {
+    if !is_there("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = with_main(
+        &TYPESCRIPT.replace("user_id: \"kim\"", "session_id: 'my-session'"),
+        "await telemetry.childEnv({ tool_use_id: undefined });\nawait telemetry.traceHeaders({});\n\
+         process.exitCode = await telemetry.close();",
+    );
+    assert_does_not_wait_without_a_session(javascript(folder.path(), &source));
+}
+
 /// Asserts that a program that records more than a pipe can hold continues without an error when
 /// `claude-code-telemetry` is missing, and when it exits immediately.
 #[track_caller]
@@ -210,10 +528,10 @@ fn python_host_continues_when_telemetry_fails() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let end = "sys.exit(telemetry.close())";
+    let end = "    telemetry.close()";
     assert!(PYTHON.contains(end));
-    let much = "for _ in range(100):\n    telemetry.record('prompt', text='x' * 100000)\n\
-                telemetry.close()\nprint('the agent went on')";
+    let much = "    for _ in range(100):\n        telemetry.record('prompt', text='x' * 100000)\n    \
+                assert telemetry.close() == 1\n    print('the agent went on')";
     let source = PYTHON.replace(end, much);
     assert_continues_without_telemetry(|| python(folder.path(), &source));
 }
@@ -224,11 +542,11 @@ fn typescript_host_continues_when_telemetry_fails() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let end = "process.exitCode = await telemetry.close();";
+    let end = "await telemetry.close();";
     assert!(TYPESCRIPT.contains(end));
     let much = "for (let n = 0; n < 100; n++) {\n\
                 await telemetry.record({ step: 'prompt', text: 'x'.repeat(100000) });\n}\n\
-                await telemetry.close();\nconsole.log('the agent went on');";
+                if ((await telemetry.close()) === 1) console.log('the agent went on');";
     let source = TYPESCRIPT.replace(end, much);
     assert_continues_without_telemetry(|| javascript(folder.path(), &source));
 }

@@ -229,6 +229,8 @@ fn live_steps_of_a_tool_emit_what_a_single_step_emits() {
 {"step":"tool","tool_name":"Read","tool_use_id":"t5","duration_ms":40,"at":"2026-04-20T09:00:10Z"}
 {"step":"tool","tool_name":"Bash","tool_use_id":"t6","decision":"accept","source":"config","executed":false,"span_duration_ms":100,"at":"2026-04-20T09:00:11Z"}
 {"step":"tool","tool_name":"Glob","tool_use_id":"t7","decision":"accept","source":"config","blocked_ms":1250,"duration_ms":250,"span_duration_ms":2000,"at":"2026-04-20T09:00:13Z"}
+{"step":"tool","tool_name":"Bash","tool_use_id":"t8","decision":"reject","source":"hook","executed":true,"blocked_ms":500,"duration_ms":500,"at":"2026-04-20T09:00:15Z"}
+{"step":"tool","tool_name":"Bash","tool_use_id":"t9","decision":"reject","source":"hook","executed":true,"blocked_ms":1000,"at":"2026-04-20T09:00:17Z"}
 "#,
         r#"
 {"step":"tool_begin","tool_name":"Bash","tool_use_id":"t1","input":{"command":"cargo test --all","timeout":5},"at":"2026-04-20T09:00:01Z"}
@@ -255,6 +257,12 @@ fn live_steps_of_a_tool_emit_what_a_single_step_emits() {
 {"step":"tool_decided","tool_use_id":"t7","decision":"accept","source":"config","blocked_ms":1250,"at":"2026-04-20T09:00:12.75Z"}
 {"step":"tool_executing","tool_use_id":"t7","at":"2026-04-20T09:00:12.9Z"}
 {"step":"tool_end","tool_use_id":"t7","duration_ms":250,"at":"2026-04-20T09:00:13Z"}
+{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t8","at":"2026-04-20T09:00:14Z"}
+{"step":"tool_decided","tool_use_id":"t8","decision":"reject","source":"hook","at":"2026-04-20T09:00:14.5Z"}
+{"step":"tool_end","tool_use_id":"t8","executed":true,"duration_ms":500,"at":"2026-04-20T09:00:15Z"}
+{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t9","at":"2026-04-20T09:00:16Z"}
+{"step":"tool_decided","tool_use_id":"t9","decision":"reject","source":"hook","at":"2026-04-20T09:00:17Z"}
+{"step":"tool_end","tool_use_id":"t9","executed":true,"at":"2026-04-20T09:00:17Z"}
 "#,
     );
 }
@@ -264,14 +272,14 @@ fn live_steps_of_a_request_emit_what_a_single_step_emits() {
     assert_same(
         r#"
 {"step":"api_request","model":"m","request_id":"r1","cost_usd":0.5,"duration_ms":1500,"input_tokens":1,"output_tokens":2,"cache_read_tokens":3,"cache_creation_tokens":4,"ttft_ms":300,"stop_reason":"tool_use","has_tool_call":true,"query_source":"repl","speed":"fast","request_body":{"z":1,"a":2},"response_body":{"y":1,"b":2},"at":"2026-04-20T09:00:02Z"}
-{"step":"api_request","model":"answered","metric_model":"asked","request_id":"r2","cost_usd":0,"duration_ms":500,"span_duration_ms":3000,"attempt":2,"provider":"openai","context":"standalone","at":"2026-04-20T09:00:08Z"}
+{"step":"api_request","model":"answered","metric_model":"asked","request_id":"r2","cost_usd":0,"duration_ms":500,"span_duration_ms":3000,"attempt":2,"provider":"openai","llm_request.context":"standalone","at":"2026-04-20T09:00:08Z"}
 {"step":"api_error","model":"m","error":"Overloaded","status_code":529,"duration_ms":1000,"span_duration_ms":2000,"attempt":3,"request_id":"r3","query_source":"compact","speed":"fast","request_body":{"z":1},"at":"2026-04-20T09:00:12Z"}
 "#,
         r#"
 {"step":"request_begin","request":"1","model":"m","query_source":"repl","request_body":{"z":1,"a":2},"at":"2026-04-20T09:00:00.5Z"}
 {"step":"request_attempt","request":"1","at":"2026-04-20T09:00:00.5Z"}
 {"step":"request_end","request":"1","request_id":"r1","cost_usd":0.5,"input_tokens":1,"output_tokens":2,"cache_read_tokens":3,"cache_creation_tokens":4,"ttft_ms":300,"stop_reason":"tool_use","has_tool_call":true,"speed":"fast","response_body":{"y":1,"b":2},"at":"2026-04-20T09:00:02Z"}
-{"step":"request_begin","request":"2","model":"asked","provider":"openai","context":"standalone","at":"2026-04-20T09:00:05Z"}
+{"step":"request_begin","request":"2","model":"asked","provider":"openai","llm_request.context":"standalone","at":"2026-04-20T09:00:05Z"}
 {"step":"request_attempt","request":"2","at":"2026-04-20T09:00:05Z"}
 {"step":"request_attempt","request":"2","at":"2026-04-20T09:00:07.5Z"}
 {"step":"request_end","request":"2","model":"answered","request_id":"r2","cost_usd":0,"at":"2026-04-20T09:00:08Z"}
@@ -752,13 +760,183 @@ fn child_env_without_an_id_depends_only_on_tool_steps() {
         r#"{"step":"tool_executing","tool_use_id":"live"}"#,
     ]);
     assert_eq!(host.ask(ask), single);
-    host.lines(&[r#"{"step":"tool_end","tool_use_id":"live"}"#, END]);
+    host.lines(&[r#"{"step":"tool_end","tool_use_id":"live"}"#]);
     assert_eq!(host.ask(ask), single);
     let spans = Spans(host.end().well().spans());
     let execution = spans.child(spans.tool("Bash"), "tool.execution");
     let set = json!({"TRACEPARENT": traceparent(execution)});
     let remove = &single["remove"];
     assert_eq!(single, json!({"set": set, "remove": remove}));
+}
+
+#[test]
+fn child_env_without_an_id_outlives_the_prompt_only_without_live_calls() {
+    let mut host = Host::in_prompt();
+    let ask = r#"{"step":"child_env"}"#;
+    let tool = r#"{"step":"tool","tool_name":"Bash","tool_use_id":"single","decision":"accept","source":"config"}"#;
+    let live = [
+        r#"{"step":"request_begin","request":"r","model":"m"}"#,
+        r#"{"step":"request_end","request":"r","cost_usd":0}"#,
+    ];
+    host.lines(&[tool]);
+    let single = host.ask(ask);
+    assert!(single["set"]["TRACEPARENT"].is_string());
+    host.lines(&[END]);
+    assert_eq!(host.ask(ask), single);
+    host.lines(&[PROMPT]);
+    assert_eq!(host.ask(ask), single);
+    host.lines(&live);
+    assert_eq!(host.ask(ask)["set"], json!({}));
+    host.lines(&[tool]);
+    let second = host.ask(ask);
+    assert!(second["set"]["TRACEPARENT"].is_string());
+    assert_ne!(second, single);
+    host.lines(&[END]);
+    assert_eq!(host.ask(ask)["set"], json!({}));
+    host.end().well();
+}
+
+#[test]
+fn question_that_loses_its_id_gets_no_context() {
+    let mut host = Host::in_prompt();
+    host.lines(&[
+        r#"{"step":"tool","tool_name":"Bash","tool_use_id":"t","decision":"accept","source":"config"}"#,
+    ]);
+    for step in ["child_env", "trace_context"] {
+        for (field, reason) in [
+            (
+                json!({"request_id": "r"}),
+                "name a request by `request`, not by `request_id`",
+            ),
+            (
+                json!({"tool_use_id": null}),
+                "invalid type: null, expected a string",
+            ),
+            (
+                json!({"request": null}),
+                "invalid type: null, expected a string",
+            ),
+            (
+                json!({"request": "r".repeat(1_025)}),
+                "an id must not be longer than 1024 bytes",
+            ),
+        ] {
+            let mut question = field;
+            question["step"] = json!(step);
+            let answer = host.ask(&question.to_string());
+            let error = answer["error"].as_str().unwrap();
+            assert!(error.starts_with(reason), "{error}");
+            assert!(answer["set"]["TRACEPARENT"].is_null() && answer["traceparent"].is_null());
+        }
+    }
+    assert_eq!(host.end().status, 2);
+}
+
+#[test]
+fn live_call_is_not_inside_a_tool_that_was_begun_outside_of_the_prompt() {
+    let mut host = Host::start(&[]);
+    host.lines(&[
+        SESSION,
+        r#"{"step":"tool_begin","tool_name":"Agent","tool_use_id":"outer"}"#,
+        r#"{"step":"tool_begin","tool_name":"Read","tool_use_id":"before","parent_tool":"outer"}"#,
+        PROMPT,
+        r#"{"step":"tool_begin","tool_name":"Grep","tool_use_id":"inner","parent_tool":"outer"}"#,
+        END,
+        r#"{"step":"tool_end","tool_use_id":"before"}"#,
+        r#"{"step":"tool_end","tool_use_id":"outer"}"#,
+    ]);
+    let ended = host.end();
+    let reason = r#"line 5: the parent_tool "outer" was not begun in this prompt"#;
+    assert_eq!((ended.status, ended.errors), (2, vec![reason.to_owned()]));
+    let spans = Spans(ended.received.spans());
+    assert_eq!(
+        spans
+            .below(spans.tool("Agent"))
+            .iter()
+            .filter(|span| short_name(span) == "tool")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn calls_of_a_stored_run_end_at_its_latest_time() {
+    let mut host = Host::start(&[]);
+    host.lines(&[
+        SESSION,
+        r#"{"step":"request_begin","model":"title","request":"r","at":"2026-04-20T08:59:59Z"}"#,
+        r#"{"step":"prompt","text":"1","at":"2026-04-20T09:00:00Z"}"#,
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t","at":"2026-04-20T09:00:01Z"}"#,
+        r#"{"step":"skill_activated","skill_name":"s","skill_source":"builtin","at":"2026-04-20T09:00:05Z"}"#,
+        r#"{"step":"commit"}"#,
+    ]);
+    let ended = host.end();
+    assert_eq!(ended.status, 0);
+    let spans = ended.received.spans();
+    assert_eq!(spans.len(), 4);
+    let end = spans.iter().map(|span| span.end).max().unwrap();
+    assert_eq!(
+        end - spans.iter().map(|span| span.start).min().unwrap(),
+        6_000_000_000
+    );
+    assert!(spans.iter().all(|span| span.end == end));
+}
+
+#[test]
+fn calls_of_a_current_run_end_at_the_end_of_the_input() {
+    let before = std::time::SystemTime::now();
+    let mut host = Host::in_prompt();
+    host.lines(&[
+        r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t"}"#,
+        r#"{"step":"skill_activated","skill_name":"s","skill_source":"builtin","at":"2026-04-20T09:00:05Z"}"#,
+    ]);
+    host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
+    thread::sleep(std::time::Duration::from_millis(30));
+    let ended = host.end();
+    assert_eq!(ended.status, 0);
+    let spans = ended.received.spans();
+    assert_eq!(spans.len(), 3);
+    let before = before
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos();
+    for span in spans {
+        assert!(u128::from(span.start) >= before && span.end - span.start >= 30_000_000);
+    }
+}
+
+#[test]
+fn oldest_live_call_ends_at_the_time_of_the_line_that_begins_too_many() {
+    let mut host = Host::start(&[]);
+    host.lines(&[
+        SESSION,
+        r#"{"step":"prompt","text":"1","at":"2026-04-20T09:00:00Z"}"#,
+    ]);
+    for n in 0..=1_024 {
+        let at = format!("2026-04-20T09:00:{:02}Z", n / 20);
+        let tool = json!({"step": "tool_begin", "tool_name": "Read", "tool_use_id": format!("t{n}"), "at": at});
+        let request =
+            json!({"step": "request_begin", "model": "m", "request": format!("r{n}"), "at": at});
+        host.lines(&[&tool.to_string(), &request.to_string()]);
+    }
+    host.lines(&[r#"{"step":"prompt_end","at":"2026-04-20T09:01:00Z"}"#]);
+    let ended = host.end();
+    assert_eq!(ended.status, 2);
+    assert_eq!(
+        ended.errors[..2],
+        [
+            r#"line 2051: more than 1024 tool calls are open: this one is begun, the oldest, "t0", is ended"#,
+            r#"line 2052: more than 1024 requests are open: this one is begun, the oldest, "r0", is ended"#,
+        ]
+    );
+    assert!(ended.errors[2].starts_with("live calls that ended without an outcome"));
+    assert_eq!(ended.errors.len(), 3, "{:#?}", ended.errors);
+    for name in ["tool", "llm_request"] {
+        let spans = ended.received.spans();
+        let oldest = spans.iter().filter(|span| short_name(span) == name);
+        let oldest = oldest.min_by_key(|span| span.end).unwrap();
+        assert_eq!(oldest.end - oldest.start, 51_000_000_000);
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The stream for the answers to steps: one JSON object a line.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fmt::Display;
+use std::fs::File;
 use std::io;
 
 use serde_json::Value;
@@ -17,18 +18,27 @@ pub(crate) enum Answers {
 }
 
 impl Answers {
-    /// Opens a stream: a number is an inherited descriptor, any other text is a file, which is replaced. `None` means
-    /// the standard streams.
-    pub(crate) fn open(target: Option<&OsStr>) -> io::Result<Self> {
+    /// Returns the stream if it is open from the beginning: the standard streams without a target, or the inherited
+    /// descriptor that the target is the number of. Returns `None` if the target is a file.
+    ///
+    /// Call this before anything else opens a descriptor, which could get the number.
+    pub(crate) fn inherited(target: Option<&OsStr>) -> Result<Option<Self>, String> {
         let Some(target) = target else {
-            return Ok(Self::Standard);
+            return Ok(Some(Self::Standard));
         };
-        let number = target.to_str().filter(|text| text.parse::<i32>().is_ok());
-        match number {
-            Some(number) => inherited(number),
-            None => File::create(target),
-        }
-        .map(Self::Separate)
+        let number = target.to_str().filter(|text| {
+            !text.is_empty() && text.bytes().all(|character| character.is_ascii_digit())
+        });
+        number
+            .map(|number| descriptor(number).map(Self::Separate))
+            .transpose()
+            .map_err(|reason| cannot_open(target, reason))
+    }
+
+    /// Opens a file, which is replaced, or a named pipe.
+    pub(crate) fn create(target: &OsStr) -> Result<Self, String> {
+        let opened = File::create(target).map(Self::Separate);
+        opened.map_err(|error| cannot_open(target, error))
     }
 
     /// Writes an answer. A reader that takes no answers is waited for until a signal ends the input. A stream that is
@@ -43,27 +53,44 @@ impl Answers {
     }
 }
 
-/// Opens an inherited descriptor.
-fn inherited(number: &str) -> io::Result<File> {
-    // A file that the descriptor refers to keeps its content.
-    let opened = OpenOptions::new()
-        .append(true)
-        .open(format!("/dev/fd/{number}"));
-    #[cfg(target_os = "linux")]
-    if let Err(error) = &opened
-        && error.raw_os_error() == Some(libc::ENXIO)
-    {
-        return socket(number);
+fn cannot_open(target: &OsStr, reason: impl Display) -> String {
+    match target.is_empty() {
+        true => "cannot open a stream for answers: the value of --answers is empty".to_owned(),
+        false => format!("cannot open {} for answers: {reason}", target.display()),
     }
-    opened
 }
 
-/// Duplicates an inherited socket, which Linux does not open by its path. Node passes pipes to subprocesses as sockets.
-#[cfg(target_os = "linux")]
-fn socket(number: &str) -> io::Result<File> {
-    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+/// Duplicates an inherited descriptor. To open its path instead would fail for a socket, and after a change of user.
+#[cfg(unix)]
+#[allow(
+    unsafe_code,
+    reason = "std has no other way to use an inherited descriptor"
+)]
+fn descriptor(number: &str) -> Result<File, String> {
+    use std::os::fd::BorrowedFd;
 
-    let number = number.parse().map_err(io::Error::other)?;
-    let process = pidfd_open(getpid(), PidfdFlags::empty())?;
-    Ok(pidfd_getfd(process, number, PidfdGetfdFlags::empty())?.into())
+    let missing = || {
+        format!(
+            "this process did not inherit descriptor {number}; pass it (pass_fds in Python, stdio in Node, {number}> in a shell)"
+        )
+    };
+    let raw = number.parse().map_err(|_| missing())?;
+    if raw == 0 {
+        return Err("descriptor 0 is standard input".to_owned());
+    }
+    // SAFETY: nothing closes the descriptor while it is borrowed, because the program has no other thread yet. If it is
+    // not open, its duplication fails.
+    let inherited = unsafe { BorrowedFd::borrow_raw(raw) };
+    let duplicate = inherited.try_clone_to_owned();
+    duplicate
+        .map(File::from)
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::EBADF) => missing(),
+            _ => error.to_string(),
+        })
+}
+
+#[cfg(not(unix))]
+fn descriptor(_: &str) -> Result<File, String> {
+    Err("descriptors are inherited only on Unix; give a file".to_owned())
 }

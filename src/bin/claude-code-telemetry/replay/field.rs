@@ -37,18 +37,22 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(
     Ok(text.filter(|text| !text.is_empty()))
 }
 
+/// The maximum length of an id, in bytes. Answers and messages repeat it.
+const LONGEST_ID: usize = 1_024;
+
 /// The host's id of a tool call or a request.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Id(pub(crate) String);
 
 impl TryFrom<String> for Id {
-    type Error = &'static str;
+    type Error = String;
 
-    fn try_from(id: String) -> Result<Self, &'static str> {
-        match id.is_empty() {
-            true => Err("an id must not be empty"),
-            false => Ok(Self(id)),
+    fn try_from(id: String) -> Result<Self, String> {
+        match id.len() {
+            0 => Err("an id must not be empty".to_owned()),
+            1..=LONGEST_ID => Ok(Self(id)),
+            _ => Err(format!("an id must not be longer than {LONGEST_ID} bytes")),
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::time::SystemTime;
 
 use claude_code_telemetry::{
-    ApiError, ApiRequest, LlmRequest, LlmRequestOptions, Permission, RequestContext,
+    ApiError, ApiRequest, Decision, LlmRequest, LlmRequestOptions, Permission, RequestContext,
     ToolCallOptions, ToolOutcome,
 };
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::field::{Id, Object, optional, read};
+use super::open_calls::MOST_OPEN;
 use super::scope::{OpenRequest, Scope};
 
 #[derive(Deserialize)]
@@ -25,7 +26,7 @@ struct ToolBegin {
 #[derive(Deserialize)]
 struct ToolDecided {
     tool_use_id: Id,
-    decision: Option<IgnoredAny>,
+    decision: Option<Decision>,
 }
 
 #[derive(Deserialize)]
@@ -40,13 +41,30 @@ struct ToolEnd {
 }
 
 /// Begins a tool call.
-pub(crate) fn tool_begin(line: &str, scope: &mut Scope) -> Result<(), String> {
+pub(crate) fn tool_begin(
+    line: &str,
+    scope: &mut Scope,
+    at: Option<SystemTime>,
+) -> Result<(), String> {
     let ToolBegin {
         tool_use_id: Id(id),
         parent_tool,
     } = read(line)?;
     let options: ToolCallOptions = read(line)?;
-    scope.begin_open_tool(id, parent_tool.as_deref(), options)
+    match scope.begin_open_tool(id, parent_tool.as_deref(), options)? {
+        None => Ok(()),
+        Some(oldest) => {
+            oldest.call.end(at);
+            Err(too_many("tool calls", &oldest.id))
+        }
+    }
+}
+
+/// Returns the report that the oldest call ended because another one began.
+fn too_many(kind: &str, oldest: &str) -> String {
+    format!(
+        "more than {MOST_OPEN} {kind} are open: this one is begun, the oldest, {oldest:?}, is ended"
+    )
 }
 
 /// Records the decision about a tool call.
@@ -56,10 +74,12 @@ pub(crate) fn tool_decided(line: &str, scope: &Scope) -> Result<(), String> {
         decision,
     } = read(line)?;
     let permission: Permission = read(line)?;
-    if decision.is_none() {
+    let Some(decision) = decision else {
         return Err("missing field `decision`".to_owned());
-    }
-    scope.open_tools.get(&id)?.decided_as(permission);
+    };
+    let tool = scope.open_tools.get(&id)?;
+    tool.decision.get_or_init(|| decision);
+    tool.call.decided_as(permission);
     Ok(())
 }
 
@@ -74,8 +94,8 @@ pub(crate) fn tool_executing(
     } = read(line)?;
     let tool = scope.open_tools.get(&id)?;
     match at {
-        Some(at) => tool.executing_at(at),
-        None => tool.executing(),
+        Some(at) => tool.call.executing_at(at),
+        None => tool.call.executing(),
     }
     Ok(())
 }
@@ -92,11 +112,18 @@ pub(crate) fn tool_end(
     } = read(line)?;
     let outcome: ToolOutcome = read(line)?;
     let tool = scope.open_tools.take(&id)?;
-    match (executed, at) {
-        (Some(false), Some(at)) => tool.end_at(at),
-        (Some(false), None) => tool.end(),
-        _ => tool.finish(outcome),
+    if executed == Some(false) {
+        tool.end(at);
+        return Ok(());
     }
+    // The library takes a rejected call for one that did not execute, unless its execution has begun.
+    if executed == Some(true) && tool.decision.get() == Some(&Decision::Reject) {
+        match at {
+            Some(at) => tool.call.executing_at(at),
+            None => tool.call.executing(),
+        }
+    }
+    tool.call.finish(outcome);
     Ok(())
 }
 
@@ -125,6 +152,7 @@ struct RequestEnd {
     #[serde(default, deserialize_with = "optional")]
     error: Option<String>,
     canceled: Option<bool>,
+    cost_usd: Option<IgnoredAny>,
     response_body: Option<Object>,
 }
 
@@ -143,9 +171,16 @@ pub(crate) fn request_begin(
     } = read(line)?;
     let options: LlmRequestOptions = read(line)?;
     let options = options.context(context.unwrap_or(scope.context()));
-    let request = scope.begin_open_request(&id, parent_tool.as_deref(), model, options)?;
+    let oldest = scope.begin_open_request(&id, parent_tool.as_deref(), model, options)?;
+    let OpenRequest { request, .. } = scope.open_requests.get(&id)?;
     record_body(request, request_body, at);
-    Ok(())
+    match oldest {
+        None => Ok(()),
+        Some(oldest) => {
+            oldest.call.end(at);
+            Err(too_many("requests", &oldest.id))
+        }
+    }
 }
 
 /// Begins an attempt of a model request: the first one, which began with the request, or another one.
@@ -190,14 +225,15 @@ pub(crate) fn request_end(
         Some(_) => None,
     };
     if step.canceled == Some(true) {
-        let OpenRequest { request, .. } = scope.open_requests.take(&id)?;
-        match at {
-            Some(at) => request.end_at(at),
-            None => request.end(),
-        }
+        scope.open_requests.take(&id)?.end(at);
     } else if step.error.is_some() {
         let error: ApiError = read_with_model(line, default)?;
         scope.open_requests.take(&id)?.request.fail(error);
+    } else if step.cost_usd.is_none() {
+        return Err(
+            "missing field `cost_usd`: only a request with `error` or `canceled` has none"
+                .to_owned(),
+        );
     } else {
         let answer: ApiRequest = read_with_model(line, default)?;
         let OpenRequest { request, .. } = scope.open_requests.take(&id)?;

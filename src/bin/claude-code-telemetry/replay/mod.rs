@@ -74,7 +74,8 @@ only for the console exporter and for the answers to child_env and trace_context
 docs/TRANSCRIPT.md describes the lines.",
     after_help = "\
 Exit status, the first one that applies:
-  1  the input cannot be read, or the command line is invalid
+  1  the input cannot be read, the stream for answers cannot be opened, or the command line is
+     invalid
   2  a line was bad
   3  telemetry was lost, or was not delivered in time
   4  telemetry is off
@@ -97,6 +98,14 @@ pub(crate) struct Arguments {
 
 /// Replays the transcript, and delivers its telemetry.
 pub(crate) fn run(arguments: Arguments) -> Status {
+    let target = arguments.answers;
+    let answers = match Answers::inherited(target.as_deref()) {
+        Ok(answers) => answers,
+        Err(problem) => {
+            complain(problem);
+            return Status::Unreadable;
+        }
+    };
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {
@@ -106,7 +115,7 @@ pub(crate) fn run(arguments: Arguments) -> Status {
     };
     let file = arguments.file.filter(|path| path.as_os_str() != "-");
     // To open a named pipe is to wait for its other end.
-    let opened = stop.run(move || open(file.as_deref(), arguments.answers.as_deref()));
+    let opened = stop.run(move || open(file.as_deref(), answers, &target.unwrap_or_default()));
     let replayed = match opened {
         Ok(Some(Ok((file, nesting, answers)))) => {
             let input = BufReader::new(stop.input(file));
@@ -133,16 +142,20 @@ pub(crate) fn run(arguments: Arguments) -> Status {
     })
 }
 
-/// Opens the transcript, then the stream for answers.
-fn open(file: Option<&Path>, answers: Option<&OsStr>) -> Result<(File, Nesting, Answers), String> {
+/// Opens the transcript, then the stream for answers unless it is open: a host opens its named pipes in this order.
+fn open(
+    file: Option<&Path>,
+    answers: Option<Answers>,
+    target: &OsStr,
+) -> Result<(File, Nesting, Answers), String> {
     let (input, nesting) = open_transcript(file).map_err(|error| {
         let file = file.unwrap_or(Path::new("standard input"));
         format!("cannot open {}: {error}", file.display())
     })?;
-    let answers = Answers::open(answers).map_err(|error| {
-        let target = answers.unwrap_or_default();
-        format!("cannot open {} for answers: {error}", target.display())
-    })?;
+    let answers = match answers {
+        Some(answers) => answers,
+        None => Answers::create(target)?,
+    };
     Ok((input, nesting, answers))
 }
 

@@ -3,7 +3,7 @@
 use super::recent::Recent;
 
 /// The maximum number of open calls of one kind. A stream that never ends its calls may be endless itself.
-const MOST_OPEN: usize = 1_024;
+pub(crate) const MOST_OPEN: usize = 1_024;
 
 /// The number of a prompt in its session; `None` outside of prompts.
 pub(crate) type PromptNumber = Option<u64>;
@@ -20,7 +20,7 @@ pub(crate) struct OpenCalls<T> {
 
 /// An open call, and the prompt in which it was begun.
 pub(crate) struct Call<T> {
-    id: String,
+    pub(crate) id: String,
     pub(crate) prompt: PromptNumber,
     pub(crate) call: T,
 }
@@ -43,13 +43,14 @@ impl<T> OpenCalls<T> {
         Ok(())
     }
 
-    /// Adds a call that begins. Above the limit, the oldest call ends without an outcome.
-    pub(crate) fn add(&mut self, id: String, prompt: PromptNumber, call: T) {
-        if self.open.len() == MOST_OPEN {
-            let oldest = self.open.remove(0);
-            self.ended.insert(oldest.id, oldest.prompt);
+    /// Adds a call that begins. Above the limit, removes the oldest call and returns it.
+    pub(crate) fn add(&mut self, id: String, prompt: PromptNumber, call: T) -> Option<Call<T>> {
+        let oldest = (self.open.len() == MOST_OPEN).then(|| self.open.remove(0));
+        if let Some(oldest) = &oldest {
+            self.ended.insert(oldest.id.clone(), oldest.prompt);
         }
         self.open.push(Call { id, prompt, call });
+        oldest
     }
 
     /// Adds the id of a call that has ended.
@@ -109,7 +110,7 @@ mod tests {
         let mut calls = OpenCalls::new("request");
         calls.add("outer".to_owned(), Some(1), 0);
         for n in 1..10_000 {
-            calls.add(n.to_string(), Some(1), n);
+            assert!(calls.add(n.to_string(), Some(1), n).is_none());
             assert_eq!(calls.take(&n.to_string()), Ok(n));
         }
         assert_eq!(calls.take("outer"), Ok(0));
@@ -118,9 +119,12 @@ mod tests {
     #[test]
     fn oldest_call_ends_when_too_many_are_open() {
         let mut calls = OpenCalls::new("request");
-        for n in 0..=MOST_OPEN {
-            calls.add(n.to_string(), None, n);
+        for n in 0..MOST_OPEN {
+            assert!(calls.add(n.to_string(), None, n).is_none());
         }
+        let oldest = calls.add(MOST_OPEN.to_string(), None, MOST_OPEN);
+        let oldest = oldest.map(|oldest| (oldest.id, oldest.call));
+        assert_eq!(oldest, Some(("0".to_owned(), 0)));
         let ended = r#"the request "0" has ended"#.to_owned();
         assert_eq!(calls.get("0"), Err(ended));
         assert_eq!(calls.get("1"), Ok(&1));

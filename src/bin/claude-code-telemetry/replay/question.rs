@@ -1,12 +1,14 @@
 //! The steps `child_env` and `trace_context`, which the host asks and which are answered.
 
-use claude_code_telemetry::{ChildEnv, LlmRequest, ToolCall};
-use serde::Deserialize;
+use claude_code_telemetry::{ChildEnv, LlmRequest};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::field::{Id, read};
 use super::run::no_open_session;
-use super::scope::{OpenRequest, Scope};
+use super::scope::{OpenRequest, OpenTool, Scope};
+use super::transcript::short;
 
 /// The members of an answer.
 type Answer = Map<String, Value>;
@@ -17,13 +19,23 @@ pub(crate) type Answered = (Option<Answer>, Result<(), String>);
 /// The call that a question names.
 #[derive(Default, Deserialize)]
 struct Named {
+    #[serde(default, deserialize_with = "not_null")]
     tool_use_id: Option<Id>,
+    #[serde(default, deserialize_with = "not_null")]
     request: Option<Id>,
+    /// Names no call, but can be mistaken for `request`.
+    request_id: Option<IgnoredAny>,
+}
+
+/// Parses an id that may be absent. A host that gives `null` has lost the id, and must not get the answer to a question
+/// without an id.
+fn not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Id>, D::Error> {
+    Id::deserialize(deserializer).map(Some)
 }
 
 /// The subject of a question.
 enum Subject<'a> {
-    Tool(&'a ToolCall),
+    Tool(&'a OpenTool),
     Request(&'a LlmRequest),
     /// The question names no call.
     Unnamed(&'a Scope),
@@ -32,6 +44,9 @@ enum Subject<'a> {
 impl Named {
     /// Returns the open call that the question names.
     fn find<'a>(&self, scope: &'a Scope) -> Result<Subject<'a>, String> {
+        if self.request_id.is_some() {
+            return Err("name a request by `request`, not by `request_id`".to_owned());
+        }
         match (&self.tool_use_id, &self.request) {
             (Some(Id(id)), None) => scope.open_tools.get(id).map(Subject::Tool),
             (None, Some(Id(id))) => {
@@ -49,7 +64,7 @@ pub(crate) fn child_env(line: &str, scope: Option<&Scope>) -> Answered {
     let without = scope.map_or_else(ChildEnv::default, |scope| scope.session().child_env());
     let (answer, result) = answer(line, scope, environment(&without), |subject| {
         environment(&match subject {
-            Subject::Tool(tool) => tool.child_env(),
+            Subject::Tool(tool) => tool.call.child_env(),
             Subject::Request(request) => request.child_env(),
             Subject::Unnamed(scope) => scope.child_env(),
         })
@@ -59,7 +74,8 @@ pub(crate) fn child_env(line: &str, scope: Option<&Scope>) -> Answered {
         read(line),
         Ok(Named {
             tool_use_id: None,
-            request: None
+            request: None,
+            ..
         })
     );
     let has_answer = scope.is_some() || !names_no_call;
@@ -72,7 +88,7 @@ pub(crate) fn trace_context(line: &str, scope: Option<&Scope>) -> Answered {
         let mut headers = Answer::new();
         let add = |name: &str, value: &str| headers.insert(name.to_owned(), value.into());
         match subject {
-            Subject::Tool(tool) => tool.inject(add),
+            Subject::Tool(tool) => tool.call.inject(add),
             Subject::Request(request) => request.inject(add),
             Subject::Unnamed(scope) => scope.recorder().inject(add),
         }
@@ -98,7 +114,7 @@ fn answer(
         Ok(subject) => (answer(subject), Ok(())),
         Err(reason) => {
             let mut members = otherwise;
-            members.insert("error".to_owned(), reason.clone().into());
+            members.insert("error".to_owned(), short(&reason).into());
             (members, Err(reason))
         }
     };

@@ -7,9 +7,11 @@ const MOST: usize = 4_096;
 
 /// Values by the ids that the host gave them. Above a limit, the oldest is forgotten.
 pub(crate) struct Recent<T> {
-    values: HashMap<String, T>,
-    /// The ids, oldest first.
-    order: VecDeque<String>,
+    /// The values, each with the number of its insertion.
+    values: HashMap<String, (u64, T)>,
+    /// The ids and the numbers of their insertions, oldest first.
+    order: VecDeque<(u64, String)>,
+    insertions: u64,
 }
 
 impl<T> Default for Recent<T> {
@@ -17,26 +19,32 @@ impl<T> Default for Recent<T> {
         Self {
             values: HashMap::new(),
             order: VecDeque::new(),
+            insertions: 0,
         }
     }
 }
 
 impl<T> Recent<T> {
     pub(crate) fn get(&self, id: &str) -> Option<&T> {
-        self.values.get(id)
+        self.values.get(id).map(|(_, value)| value)
     }
 
     pub(crate) fn remove(&mut self, id: &str) -> Option<T> {
-        self.values.remove(id)
+        self.values.remove(id).map(|(_, value)| value)
     }
 
     /// Adds or replaces a value, which is then the newest.
     pub(crate) fn insert(&mut self, id: String, value: T) {
-        self.order.push_back(id.clone());
-        self.values.insert(id, value);
+        self.insertions += 1;
+        self.order.push_back((self.insertions, id.clone()));
+        self.values.insert(id, (self.insertions, value));
+        // A value that was replaced in the meantime has a later insertion, and stays.
         if self.order.len() > MOST
-            && let Some(oldest) = self.order.pop_front()
-            && !self.order.contains(&oldest)
+            && let Some((insertion, oldest)) = self.order.pop_front()
+            && self
+                .values
+                .get(&oldest)
+                .is_some_and(|(newest, _)| *newest == insertion)
         {
             self.values.remove(&oldest);
         }

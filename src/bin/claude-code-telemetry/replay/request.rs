@@ -20,6 +20,7 @@ struct Request {
     query_source: Option<String>,
     #[serde(default, deserialize_with = "optional", alias = "gen_ai.system")]
     provider: Option<String>,
+    #[serde(alias = "llm_request.context")]
     context: Option<RequestContext>,
     #[serde(default, deserialize_with = "optional")]
     parent_tool: Option<String>,

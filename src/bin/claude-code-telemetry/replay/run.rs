@@ -62,6 +62,10 @@ pub(crate) struct Run<'a> {
     nesting: Rc<Nesting>,
     answers: Answers,
     backpressure: Backpressure,
+    /// The latest `at` that was read. The run of a stored transcript ends then.
+    latest: Option<SystemTime>,
+    /// True if a prompt had no `at`. Then the transcript is not a stored one, and the run ends now.
+    is_current: bool,
 }
 
 /// The telemetry, and the version with which it was started.
@@ -79,6 +83,8 @@ impl<'a> Run<'a> {
             nesting: Rc::new(nesting),
             answers,
             backpressure: Backpressure::default(),
+            latest: None,
+            is_current: false,
         }
     }
 
@@ -87,6 +93,7 @@ impl<'a> Run<'a> {
     pub(crate) fn step(&mut self, line: &str) -> Result<(), String> {
         let Step { step, at } = read(line)?;
         let at = at.map(|At(time)| time);
+        self.latest = self.latest.max(at);
         // All times of a step with a duration are derived from this one, so that its durations are exact.
         let end = at.unwrap_or_else(SystemTime::now);
         match step.as_str() {
@@ -99,6 +106,7 @@ impl<'a> Run<'a> {
             "prompt" => {
                 let prompt = read(line)?;
                 self.scope()?.begin_prompt(prompt, at);
+                self.is_current |= at.is_none();
             }
             "prompt_end" => {
                 let end = read(line)?;
@@ -114,7 +122,7 @@ impl<'a> Run<'a> {
             "request_begin" => live::request_begin(line, self.scope()?, at)?,
             "request_attempt" => live::request_attempt(line, self.scope()?, at)?,
             "request_end" => live::request_end(line, self.scope()?, at)?,
-            "tool_begin" => live::tool_begin(line, self.scope()?)?,
+            "tool_begin" => live::tool_begin(line, self.scope()?, at)?,
             "tool_decided" => live::tool_decided(line, self.scope()?)?,
             "tool_executing" => live::tool_executing(line, self.scope()?, at)?,
             "tool_end" => live::tool_end(line, self.scope()?, at)?,
@@ -158,8 +166,9 @@ impl<'a> Run<'a> {
 
     /// Ends open sessions, delivers all data, and reports losses.
     pub(crate) fn finish(mut self) -> Status {
+        let end = self.latest.filter(|_| !self.is_current);
         for scope in self.open.drain(..).rev() {
-            scope.end(None);
+            scope.end(end);
         }
         // A transcript without a session still reports problems of the configuration.
         let telemetry = self.started.unwrap_or_else(|| Started::new(None)).telemetry;

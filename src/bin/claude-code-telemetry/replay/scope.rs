@@ -1,15 +1,16 @@
 //! A session, its open prompt, and the calls to which other steps may refer.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::SystemTime;
 
 use claude_code_telemetry::{
-    ChildEnv, LlmRequest, LlmRequestOptions, PendingToolCall, Prompt, PromptEnd, Recorder,
-    RequestContext, Session, ToolCall, ToolCallOptions, UserPrompt,
+    ChildEnv, Decision, LlmRequest, LlmRequestOptions, PendingToolCall, Prompt, PromptEnd,
+    Recorder, RequestContext, Session, ToolCall, ToolCallOptions, UserPrompt,
 };
 
 use super::nesting::Nesting;
-use super::open_calls::{OpenCalls, PromptNumber};
+use super::open_calls::{Call, OpenCalls, PromptNumber};
 use super::recent::Recent;
 use crate::output::complain;
 
@@ -22,12 +23,14 @@ pub(crate) struct Scope {
     /// The tools inside which other steps may be recorded, by their ids.
     tools: Recent<(Tool, PromptNumber)>,
     /// The tool calls that the host reports while they run.
-    pub(crate) open_tools: OpenCalls<ToolCall>,
+    pub(crate) open_tools: OpenCalls<OpenTool>,
     /// The model requests that the host reports while they run.
     pub(crate) open_requests: OpenCalls<OpenRequest>,
     nesting: Rc<Nesting>,
-    /// The environment of a subprocess of the tool whose step was the last one.
-    child_env: Option<ChildEnv>,
+    /// The environment of a subprocess of the tool whose step was the last one, and the prompt of that step.
+    child_env: Option<(ChildEnv, PromptNumber)>,
+    /// True after the first live call.
+    has_live_calls: bool,
 }
 
 /// A tool call with an id.
@@ -38,11 +41,38 @@ enum Tool {
     Begun(Recorder),
 }
 
+/// A tool call that the host reports while it runs.
+pub(crate) struct OpenTool {
+    pub(crate) call: ToolCall,
+    /// The first decision.
+    pub(crate) decision: OnceCell<Decision>,
+}
+
 /// A model request that the host reports while it runs.
 pub(crate) struct OpenRequest {
     pub(crate) request: LlmRequest,
     /// The requested model.
     pub(crate) model: String,
+}
+
+impl OpenTool {
+    /// Ends the call without a result.
+    pub(crate) fn end(self, at: Option<SystemTime>) {
+        match at {
+            Some(at) => self.call.end_at(at),
+            None => self.call.end(),
+        }
+    }
+}
+
+impl OpenRequest {
+    /// Ends the request without an outcome.
+    pub(crate) fn end(self, at: Option<SystemTime>) {
+        match at {
+            Some(at) => self.request.end_at(at),
+            None => self.request.end(),
+        }
+    }
 }
 
 impl Tool {
@@ -65,6 +95,7 @@ impl Scope {
             open_requests: OpenCalls::new("request"),
             nesting,
             child_env: None,
+            has_live_calls: false,
         }
     }
 
@@ -122,7 +153,7 @@ impl Scope {
     fn inside_known(&self, id: &str) -> Option<(&Recorder, PromptNumber)> {
         match self.open_tools.find(id) {
             // An open call is known regardless of the number of calls since its beginning.
-            Some(open) => Some((open.call.recorder(), open.prompt)),
+            Some(open) => Some((open.call.call.recorder(), open.prompt)),
             None => {
                 let (tool, prompt) = self.tools.get(id)?;
                 Some((tool.recorder(), *prompt))
@@ -131,17 +162,15 @@ impl Scope {
     }
 
     /// Returns the recorder for work that begins now, inside the tool `parent` or directly in this scope. Never returns that
-    /// of a tool of an earlier prompt.
+    /// of a tool of another prompt.
     fn inside_current(&self, parent: Option<&str>) -> Result<Recorder, String> {
         let Some(parent) = parent else {
             return Ok(self.recorder().clone());
         };
         match self.inside_known(parent) {
-            Some((recorder, prompt)) if prompt.is_none() || prompt == self.number() => {
-                Ok(recorder.clone())
-            }
+            Some((recorder, prompt)) if prompt == self.number() => Ok(recorder.clone()),
             Some(_) => Err(format!(
-                "the prompt of the parent_tool {parent:?} has ended"
+                "the parent_tool {parent:?} was not begun in this prompt"
             )),
             None => Err(format!("there is no parent_tool {parent:?}")),
         }
@@ -177,13 +206,13 @@ impl Scope {
         self.tools.insert(id, (Tool::Begun(recorder), prompt));
     }
 
-    /// Begins the tool `id`, which the host ends with a later step.
+    /// Begins the tool `id`, which the host ends with a later step. Returns the call that ends because too many are open.
     pub(crate) fn begin_open_tool(
         &mut self,
         id: String,
         parent: Option<&str>,
         options: ToolCallOptions,
-    ) -> Result<(), String> {
+    ) -> Result<Option<Call<OpenTool>>, String> {
         let prompt = self.number();
         self.open_tools.check_unused(&id, prompt)?;
         let place = self.inside_current(parent)?;
@@ -194,36 +223,42 @@ impl Scope {
         let recorder = tool.recorder().clone();
         self.tools
             .insert(id.clone(), (Tool::Begun(recorder), prompt));
-        self.open_tools.add(id, prompt, tool);
-        Ok(())
+        self.has_live_calls = true;
+        let tool = OpenTool {
+            call: tool,
+            decision: OnceCell::new(),
+        };
+        Ok(self.open_tools.add(id, prompt, tool))
     }
 
-    /// Begins the model request `id`, which the host ends with a later step. Returns the request.
+    /// Begins the model request `id`, which the host ends with a later step. Returns the request that ends because too many
+    /// are open.
     pub(crate) fn begin_open_request(
         &mut self,
         id: &str,
         parent: Option<&str>,
         model: String,
         options: LlmRequestOptions,
-    ) -> Result<&LlmRequest, String> {
+    ) -> Result<Option<Call<OpenRequest>>, String> {
         let prompt = self.number();
         self.open_requests.check_unused(id, prompt)?;
         let request = self.inside_current(parent)?.llm_request(options);
+        self.has_live_calls = true;
         let open = OpenRequest { request, model };
-        self.open_requests.add(id.to_owned(), prompt, open);
-        Ok(&self.open_requests.get(id)?.request)
+        Ok(self.open_requests.add(id.to_owned(), prompt, open))
     }
 
     /// Sets the environment of subprocesses after a tool ran.
     pub(crate) fn tool_ran(&mut self, env: ChildEnv) {
-        self.child_env = Some(env);
+        self.child_env = Some((env, self.number()));
     }
 
-    /// Returns the environment of a subprocess that starts now, after the tool whose step was the last one.
+    /// Returns the environment of a subprocess that starts now, after the tool whose step was the last one. In a session with
+    /// live calls, that of another prompt's tool is never returned.
     pub(crate) fn child_env(&self) -> ChildEnv {
         match &self.child_env {
-            Some(env) => env.clone(),
-            None => self.session().child_env(),
+            Some((env, prompt)) if !self.has_live_calls || *prompt == self.number() => env.clone(),
+            _ => self.session().child_env(),
         }
     }
 
@@ -251,17 +286,11 @@ impl Scope {
         let mut ended = Vec::new();
         for (call, tool) in self.open_tools.take_all(prompt) {
             ended.push(call);
-            match at {
-                Some(at) => tool.end_at(at),
-                None => tool.end(),
-            }
+            tool.end(at);
         }
-        for (call, OpenRequest { request, .. }) in self.open_requests.take_all(prompt) {
+        for (call, request) in self.open_requests.take_all(prompt) {
             ended.push(call);
-            match at {
-                Some(at) => request.end_at(at),
-                None => request.end(),
-            }
+            request.end(at);
         }
         if let Some(first) = ended.first() {
             complain(format_args!(

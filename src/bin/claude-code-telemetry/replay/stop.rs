@@ -56,7 +56,9 @@ impl Stop {
         };
         let mut rest = line.as_bytes();
         while !rest.is_empty() && writable() {
-            match rustix::io::write(&output, rest) {
+            // A pipe that is writable takes this much without blocking. More would block, and no signal would end that.
+            let part = &rest[..rest.len().min(libc::PIPE_BUF)];
+            match rustix::io::write(&output, part) {
                 Ok(written) => rest = &rest[written..],
                 // The stream may have been made non-blocking by a process that shares it.
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}

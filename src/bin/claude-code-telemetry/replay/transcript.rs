@@ -22,8 +22,7 @@ pub(crate) fn replay(mut input: impl BufRead, mut run: Run<'_>) -> io::Result<St
     let result = each_line(&mut input, |number, line| {
         if let Err(reason) = line.and_then(|line| step(&mut run, line)) {
             all_good = false;
-            let reason: String = reason.chars().take(LONGEST_REASON).collect();
-            complain(format_args!("line {number}: {reason}"));
+            complain(format_args!("line {number}: {}", short(&reason)));
         }
     });
     let delivered = run.finish();
@@ -61,6 +60,11 @@ pub(crate) fn each_line(
             );
         }
     }
+}
+
+/// Returns the beginning of a reason.
+pub(crate) fn short(reason: &str) -> String {
+    reason.chars().take(LONGEST_REASON).collect()
 }
 
 /// Replays one line. Ignores empty lines and comments.
