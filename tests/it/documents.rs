@@ -22,6 +22,9 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
+/// The folders of other packages, which the published package does not contain.
+const OTHER_PACKAGES: [&str; 3] = ["fuzz", "examples/mcp_agent", "examples/rig_agent"];
+
 /// Returns the text without blocks of code.
 fn prose(text: &str) -> String {
     let blocks = text.split("\n```").step_by(2);
@@ -118,6 +121,25 @@ fn every_link_has_an_existing_target() {
 }
 
 #[test]
+fn no_link_leads_to_another_package() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let others: Vec<_> = OTHER_PACKAGES
+        .iter()
+        .filter_map(|folder| root.join(folder).canonicalize().ok())
+        .collect();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in links(&text) {
+            let path = link.split('#').next().unwrap();
+            let target = document.parent().unwrap().join(path);
+            let target = target.canonicalize().unwrap();
+            let is_packaged = !others.iter().any(|other| target.starts_with(other));
+            assert!(is_packaged, "{}: {link}", document.display());
+        }
+    }
+}
+
+#[test]
 fn every_link_within_a_document_has_an_existing_heading() {
     for document in documents() {
         let text = prose(&fs::read_to_string(&document).unwrap());
@@ -172,9 +194,8 @@ fn every_mentioned_path_exists() {
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for path in paths(&text) {
-            // The published package contains no other packages: neither the fuzz targets nor examples with their own.
-            let other = ["fuzz", "examples/mcp_agent"];
-            let other = other.iter().find(|folder| path.starts_with(**folder));
+            let mut others = OTHER_PACKAGES.iter();
+            let other = others.find(|folder| path.starts_with(**folder));
             let is_packaged = other.is_none_or(|folder| root.join(folder).exists());
             assert!(
                 !is_packaged || root.join(path).exists(),

@@ -34,7 +34,10 @@ pub async fn ask(prompt: &Prompt, client: &reqwest::Client, url: &str) -> reqwes
             Ok(())
         }
         Err(error) => {
-            request.fail(ApiError::new(MODEL, error.to_string()));
+            let status = error.status().map(|status| status.as_u16());
+            // The message becomes telemetry, and a URL can contain a secret.
+            let error = error.without_url();
+            request.fail(ApiError::new(MODEL, error.to_string()).status_code(status));
             Err(error)
         }
     }
@@ -66,8 +69,21 @@ pub async fn call_tool(
         meta.insert(key.to_owned(), value.into())
     });
     let result = server.call_tool(params).await;
-    tool.finish(ToolOutcome::from_result(&result));
+    tool.finish(call_outcome(&result));
     result
+}
+
+/// Returns the outcome of a call of an MCP tool. Its error is described without the texts of the server, which are
+/// content, and without that of the transport, which can contain a URL.
+fn call_outcome(result: &Result<CallToolResult, ServiceError>) -> ToolOutcome {
+    let outcome = ToolOutcome::new();
+    match result {
+        // The server answered that the tool failed.
+        Ok(result) if result.is_error == Some(true) => outcome.failed("the MCP tool failed"),
+        Ok(_) => outcome,
+        Err(ServiceError::McpError(error)) => outcome.failed(format!("MCP error {}", error.code.0)),
+        Err(_) => outcome.failed("no valid answer from the MCP server"),
+    }
 }
 
 /// Runs a program with the trace context of its tool call in the environment.
@@ -75,7 +91,12 @@ pub async fn run(prompt: &Prompt, mut command: Command) -> std::io::Result<Outpu
     let tool = begin(prompt, "Bash");
     tool.child_env().apply(command.as_std_mut());
     let result = command.output().await;
-    tool.finish(ToolOutcome::from_result(&result));
+    tool.finish(match &result {
+        Ok(output) if !output.status.success() => {
+            ToolOutcome::new().failed(output.status.to_string())
+        }
+        result => ToolOutcome::from_result(result),
+    });
     result
 }
 

@@ -1,13 +1,15 @@
-//! The other side: an MCP server, and what a child process finds in its environment.
+//! The receiving side: an MCP server, and the trace context in the environment of a child process.
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities,
+    ServerConfig,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
-/// An MCP server. Each of its tools returns the trace context of the call and of the server's process.
+/// An MCP server. Its tool `report` returns the trace context of the call and of the server's process, and its tool
+/// `refuse` returns an error. It knows no other tool.
 ///
 /// A server that records spans would begin them with this context as their parent. In a server that is itself an agent,
 /// that is `UserPrompt::parent(TraceParent::parse(traceparent, tracestate)?)`.
@@ -20,18 +22,30 @@ impl ServerHandler for Server {
 
     async fn call_tool(
         &self,
-        _request: CallToolRequestParams,
+        request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let (parent, state) = (
-            context.meta.get_traceparent(),
-            context.meta.get_tracestate(),
-        );
-        let result = json!({
-            "call": {"traceparent": parent, "tracestate": state},
-            "process": environment(),
-        });
-        Ok(CallToolResult::structured(result).into())
+        match &*request.name {
+            "report" => {
+                let (parent, state) = (
+                    context.meta.get_traceparent(),
+                    context.meta.get_tracestate(),
+                );
+                let report = json!({
+                    "call": {"traceparent": parent, "tracestate": state},
+                    "process": environment(),
+                });
+                Ok(CallToolResult::structured(report).into())
+            }
+            "refuse" => {
+                let content = ContentBlock::text("The weather is secret.");
+                Ok(CallToolResult::error(vec![content]).into())
+            }
+            name => {
+                let message = format!("there is no tool {name}");
+                Err(ErrorData::invalid_params(message, None))
+            }
+        }
     }
 }
 

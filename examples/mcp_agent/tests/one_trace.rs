@@ -1,14 +1,16 @@
-//! One prompt, a model request, MCP servers over stdio and HTTP and a child process are one trace.
+//! One prompt, a model request, MCP servers over stdio and HTTP and a child process are one trace, and each failure among
+//! them is recorded as one.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use claude_code_telemetry::{Config, Service, SessionOptions, Telemetry};
+use claude_code_telemetry::{Config, Prompt, Service, SessionOptions, Telemetry};
 use mcp_agent::server::Server;
 use rmcp::ServiceExt;
 use rmcp::transport::StreamableHttpClientTransport;
@@ -28,7 +30,7 @@ const STATE: &str = "rojo=1";
 struct Received {
     /// The trace headers of each model request.
     requests: Arc<Mutex<Vec<Value>>>,
-    /// The requests of the OTLP exporter.
+    /// The requests of the OTLP exporters.
     exports: Arc<Mutex<Vec<Value>>>,
 }
 
@@ -55,7 +57,12 @@ async fn serve(received: &Received) -> String {
     );
     let router = Router::new()
         .route("/v1/messages", post(model))
-        .route("/v1/traces", post(receiver))
+        .route(
+            "/overloaded",
+            post(|| async { StatusCode::SERVICE_UNAVAILABLE }),
+        )
+        .route("/v1/traces", post(receiver.clone()))
+        .route("/v1/logs", post(receiver))
         .nest_service("/mcp", mcp);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -72,26 +79,40 @@ struct Arrived {
     spans: Vec<Value>,
 }
 
-/// Runs one turn of the agent.
-async fn turn(tracing: &str) -> Arrived {
-    let received = Received::default();
-    let url = serve(&received).await;
+/// Starts telemetry that sends the traces, or the events, to the receiver.
+fn start(url: &str, exporter: &str, tracing: &str) -> Telemetry {
     let config = Config::builder().environment([
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", tracing),
-        ("OTEL_TRACES_EXPORTER", "otlp"),
+        (exporter, "otlp"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
         ("OTEL_LOG_TOOL_DETAILS", "1"),
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
         ("TRACEPARENT", &format!("00-{TRACE}-{PARENT}-01")),
         ("TRACESTATE", STATE),
     ]);
-    let telemetry = Telemetry::start(config.build(), Service::new("mcp-agent", "0.0.0"));
-    let session = telemetry.session(SessionOptions::new().interactive(false));
-    let prompt = session.prompt("What is the weather?");
+    Telemetry::start(config.build(), Service::new("mcp-agent", "0.0.0"))
+}
 
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+/// Begins a prompt of a session without a user.
+fn begin(telemetry: &Telemetry) -> Prompt {
+    let session = telemetry.session(SessionOptions::new().interactive(false));
+    session.prompt("What is the weather?")
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// Runs one turn of the agent.
+async fn turn(tracing: &str) -> Arrived {
+    let received = Received::default();
+    let url = serve(&received).await;
+    let telemetry = start(&url, "OTEL_TRACES_EXPORTER", tracing);
+    let prompt = begin(&telemetry);
+
+    let client = client();
     mcp_agent::ask(&prompt, &client, &format!("{url}/v1/messages"))
         .await
         .unwrap();
@@ -132,12 +153,15 @@ async fn turn(tracing: &str) -> Arrived {
 
 /// Returns the spans of all requests.
 fn spans(exports: &[Value]) -> Vec<Value> {
+    items(exports, ["resourceSpans", "scopeSpans", "spans"])
+}
+
+/// Returns the items of all requests: those of the third list, within the second, within the first.
+fn items(exports: &[Value], [outer, inner, last]: [&str; 3]) -> Vec<Value> {
     let members = |parent: &Value, name: &str| parent[name].as_array().unwrap().clone();
-    let resources = exports
-        .iter()
-        .flat_map(|export| members(export, "resourceSpans"));
-    let scopes = resources.flat_map(|resource| members(&resource, "scopeSpans"));
-    scopes.flat_map(|scope| members(&scope, "spans")).collect()
+    let resources = exports.iter().flat_map(|export| members(export, outer));
+    let scopes = resources.flat_map(|resource| members(&resource, inner));
+    scopes.flat_map(|scope| members(&scope, last)).collect()
 }
 
 /// Returns the trace context that a child of the span receives.
@@ -199,4 +223,89 @@ async fn nothing_is_injected_when_tracing_is_off() {
     let inherited = mcp_agent::server::environment();
     assert_eq!(arrived.stdio["process"], inherited);
     assert_eq!(arrived.child, inherited);
+}
+
+/// Records the failures of an agent. Returns the attributes of their events, in order.
+async fn failures() -> Vec<BTreeMap<String, String>> {
+    let received = Received::default();
+    let url = serve(&received).await;
+    let telemetry = start(&url, "OTEL_LOGS_EXPORTER", "0");
+    let prompt = begin(&telemetry);
+
+    let client = client();
+    let overloaded = format!("{url}/overloaded?key=CANARY");
+    mcp_agent::ask(&prompt, &client, &overloaded)
+        .await
+        .unwrap_err();
+    // Nothing listens on this port.
+    let unreachable = "http://127.0.0.1:1/?key=CANARY";
+    mcp_agent::ask(&prompt, &client, unreachable)
+        .await
+        .unwrap_err();
+
+    let program = Path::new(env!("CARGO_BIN_EXE_mcp_server"));
+    let server = mcp_agent::start_server(&prompt, program).await.unwrap();
+    let refused = mcp_agent::call_tool(&prompt, &server, "local", "refuse").await;
+    assert_eq!(refused.unwrap().is_error, Some(true));
+    mcp_agent::call_tool(&prompt, &server, "local", "unknown")
+        .await
+        .unwrap_err();
+    let peer = server.peer().clone();
+    server.cancel().await.unwrap();
+    mcp_agent::call_tool(&prompt, &peer, "local", "report")
+        .await
+        .unwrap_err();
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_child"));
+    command.arg("fail");
+    let output = mcp_agent::run(&prompt, command).await.unwrap();
+    assert!(!output.status.success());
+    mcp_agent::run(&prompt, Command::new("/no/such/program"))
+        .await
+        .unwrap_err();
+
+    prompt.end();
+    let report = telemetry.shutdown_async().await;
+    assert!(report.is_complete(), "{report}");
+    let exports = received.exports.lock().unwrap();
+    let texts = |event: &Value| {
+        let attributes = event["attributes"].as_array().unwrap().iter();
+        let texts = attributes.filter_map(|attribute| {
+            let text = attribute["value"]["stringValue"].as_str()?;
+            Some((attribute["key"].as_str()?.to_owned(), text.to_owned()))
+        });
+        texts.collect()
+    };
+    let events = items(&exports, ["resourceLogs", "scopeLogs", "logRecords"]);
+    events.iter().map(texts).collect()
+}
+
+#[tokio::test]
+async fn failures_are_recorded_without_urls_and_without_texts_of_the_server() {
+    let events = failures().await;
+    let named = |name: &str, keys: [&str; 2]| -> Vec<_> {
+        let named = events.iter().filter(|event| event["event.name"] == name);
+        named
+            .map(|event| keys.map(|key| event.get(key).map_or("", String::as_str)))
+            .collect()
+    };
+    assert_eq!(
+        named("api_error", ["status_code", "error"]),
+        [
+            ["503", "HTTP status server error (503 Service Unavailable)"],
+            ["undefined", "error sending request"],
+        ]
+    );
+    let results = named("tool_result", ["success", "error"]);
+    assert_eq!(
+        results,
+        [
+            ["false", "the MCP tool failed"],
+            ["false", "MCP error -32602"],
+            ["false", "no valid answer from the MCP server"],
+            ["false", "exit status: 1"],
+            ["false", "No such file or directory (os error 2)"],
+        ]
+    );
+    assert_eq!(named("api_request", ["model", "error"]).len(), 0);
 }

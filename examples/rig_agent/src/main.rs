@@ -6,9 +6,9 @@
 //!
 //! | file | part |
 //! | --- | --- |
-//! | `main.rs` | starts the telemetry and the agent, and runs four turns |
+//! | `main.rs` | starts the telemetry and the agent, and runs five turns |
 //! | `telemetry.rs` | all of the instrumentation |
-//! | `retry.rs` | the HTTP client of the agent, which retries |
+//! | `retry.rs` | the HTTP client of the agent, which retries, and the message of its errors |
 //! | `tools.rs` | the tools of the agent and its permission rule |
 //! | `server.rs` | the scripted model, without telemetry |
 
@@ -62,6 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     host.stream("Rename the function.", false).await?;
     host.ask("Explain every file.").await?;
     host.stream("Tell me a story.", true).await?;
+    host.ask("Is anybody there?").await?;
 
     drop(host);
     let report = telemetry.shutdown_async().await;
@@ -89,9 +90,10 @@ fn script() -> Vec<Answer> {
             ("toolu_04", "Bash", json!({"command": "cargo test"})),
         ]),
         Answer::text("I renamed it, but did not test it."),
-        // The third turn fails, and the user stops the fourth one.
+        // The third turn fails, the user stops the fourth one, and the fifth one gets no response.
         Answer::error(400, "invalid_request_error", "prompt is too long"),
         Answer::endless("Once upon a time"),
+        Answer::Disconnect,
     ]
 }
 
@@ -117,7 +119,7 @@ impl Host {
         };
         let model = self.provider.clone().connect(client).completion(MODEL);
         let run = self.agent.prompt(text).using_model_value(model);
-        // The instrumentation comes after the rule, so that it sees only the calls that the rule allows.
+        // The instrumentation comes after the rule, so that its `on_dispatch` is called only for tools that the rule allows.
         let run = run.add_hook(NoShell).add_hook(telemetry.clone());
         (run.tool_concurrency(4).max_turns(8), telemetry)
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use rig_core::error::{ErrorKind, ErrorReport};
 use rig_core::http_client::{
     DynHttpClient, Error, HttpClientExt, LazyBody, MultipartForm, Request, Response, Result,
     StreamingResponse,
@@ -83,4 +84,13 @@ impl Retrying {
 fn is_overloaded(error: &Error) -> bool {
     let status = error.non_success_status();
     status.is_some_and(|status| matches!(status.as_u16(), 429 | 529))
+}
+
+/// Returns the message of a failed request. Only the message of the API is safe to record: others can contain the URL, or a
+/// part of the response.
+pub(crate) fn message(error: &ErrorReport) -> String {
+    match error.kind {
+        ErrorKind::Provider | ErrorKind::ProviderResponse => error.message.clone(),
+        kind => format!("the request failed ({})", kind.code()),
+    }
 }

@@ -1,6 +1,7 @@
-//! A scripted model: a server on loopback that gives the answers of a list, in the format of the Messages API.
+//! A scripted model: a server on loopback that gives the answers of a list, in the format of the Messages API, and shows the
+//! trace context of each request on standard error.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub(crate) enum Answer {
     Endless(Value),
     /// An error with its HTTP status.
     Error(u16, Value),
+    /// No response: the server closes the connection.
+    Disconnect,
 }
 
 impl Answer {
@@ -79,11 +82,15 @@ pub(crate) async fn start(script: Vec<Answer>) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Reads one request and answers it.
+/// Reads one request, shows its trace context, and answers it.
 async fn respond(client: TcpStream, number: usize, answer: Answer) -> io::Result<()> {
     let mut client = BufReader::new(client);
-    let wants_stream = read_request(&mut client).await?["stream"] == json!(true);
+    let request = read_request(&mut client).await?;
+    let traceparent = request.traceparent.as_deref().unwrap_or("none");
+    writeln!(io::stderr(), "request {number}, traceparent: {traceparent}")?;
+    let wants_stream = request.body["stream"] == json!(true);
     match answer {
+        Answer::Disconnect => {}
         Answer::Error(status, error) => {
             head(&mut client, number, status, "application/json").await?;
             client.write_all(error.to_string().as_bytes()).await?;
@@ -110,21 +117,29 @@ async fn respond(client: TcpStream, number: usize, answer: Answer) -> io::Result
     client.shutdown().await
 }
 
-/// Reads a request and returns its body.
-async fn read_request(client: &mut BufReader<TcpStream>) -> io::Result<Value> {
-    let mut length = 0;
+/// The parts of a request that the server reads.
+struct ModelRequest {
+    traceparent: Option<String>,
+    body: Value,
+}
+
+/// Reads a request.
+async fn read_request(client: &mut BufReader<TcpStream>) -> io::Result<ModelRequest> {
+    let (mut length, mut traceparent) = (0, None);
     loop {
         let mut line = String::new();
         client.read_line(&mut line).await?;
         match line.trim_end().to_ascii_lowercase().split_once(": ") {
             Some(("content-length", value)) => length = value.parse().unwrap_or(0),
+            Some(("traceparent", value)) => traceparent = Some(value.to_owned()),
             None if line.trim_end().is_empty() => break,
             _ => {}
         }
     }
     let mut body = vec![0; length];
     client.read_exact(&mut body).await?;
-    Ok(serde_json::from_slice(&body)?)
+    let body = serde_json::from_slice(&body)?;
+    Ok(ModelRequest { traceparent, body })
 }
 
 /// Writes the status and the headers of a response whose body ends with the connection.

@@ -11,6 +11,8 @@ use rig_agent::agent::{
 use rig_agent::completion::PromptError;
 use rig_core::http_client::HeaderMap;
 
+use crate::retry;
+
 /// The id of the model request. A turn makes one request at a time.
 const REQUEST: &str = "request";
 
@@ -27,7 +29,7 @@ impl Instrumentation {
     pub(crate) fn attempt(&self, headers: &mut HeaderMap, body: &[u8]) {
         if let Some(request) = self.calls.request(REQUEST) {
             request.attempt_started();
-            request.inject(|name, value| Some(headers.insert(name, value.parse().ok()?)));
+            request.inject_headers(headers);
             request.body(String::from_utf8_lossy(body).into_owned());
         }
     }
@@ -44,7 +46,7 @@ impl Instrumentation {
         let request = self.calls.take_request(REQUEST);
         if let (Some(request), PromptError::Report(report)) = (request, error) {
             let id = report.request_id.as_deref().unwrap_or_default();
-            let error = ApiError::new(self.model, &*report.message).request_id(id);
+            let error = ApiError::new(self.model, retry::message(report)).request_id(id);
             request.fail(error.status_code(report.http_status));
         }
     }
@@ -62,7 +64,7 @@ impl AgentHook for Instrumentation {
         DispatchAction::proceed()
     }
 
-    /// The model responded, or a tool returned.
+    /// The model responded, or a tool returned or was skipped.
     async fn on_outcome(&self, _: &HookContext, event: OutcomeEvent<'_>) -> OutcomeAction {
         if let Some(response) = event.completion()
             && let Some(request) = self.calls.take_request(REQUEST)
@@ -84,6 +86,7 @@ impl AgentHook for Instrumentation {
         {
             let text = result.output().render();
             let outcome = ToolOutcome::new().result_size_bytes(text.len() as u64);
+            // No variable withholds the message of an error. The tools of this agent put no content into theirs.
             match result.error() {
                 _ if result.is_skipped() => tool.decided(Decision::Reject, DecisionSource::Config),
                 Some(e) => tool.finish(outcome.failed(e.message()).error_type(e.kind().as_str())),

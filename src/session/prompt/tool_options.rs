@@ -214,6 +214,9 @@ record! {
 impl ToolOutcome {
     /// Creates an outcome from the tool's result: a success, or a failure with the message of the error.
     ///
+    /// `Ok` is always a success. For a command whose exit status is not 0, or a response that states an error, use
+    /// [`failed`](Self::failed). Do not use this function if the text of the error can contain content.
+    ///
     /// ```
     /// use claude_code_telemetry::ToolOutcome;
     /// let result = std::fs::read_to_string("/no/such/file");

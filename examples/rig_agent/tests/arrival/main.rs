@@ -13,8 +13,8 @@ use std::process::{Command, Stdio};
 use receiver::{Arrived, Event, Receiver, Span};
 use serde_json::json;
 
-/// Runs the example until it ends, with all telemetry and all content.
-fn run_example(protocol: &str, endpoint: &str) {
+/// Runs the example until it ends, with all telemetry and all content. Returns its standard error.
+fn run_example(protocol: &str, endpoint: &str) -> String {
     let home = env!("CARGO_TARGET_TMPDIR");
     let run = Command::new(env!("CARGO_BIN_EXE_rig_agent"))
         .env_clear()
@@ -40,13 +40,14 @@ fn run_example(protocol: &str, endpoint: &str) {
     let text = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{text}");
     assert!(text.contains("Only the parser exists."), "{text}");
+    text.into_owned()
 }
 
 #[test]
 fn every_signal_of_a_run_arrives() {
     let receiver = Receiver::start();
-    run_example("http/json", &receiver.url());
-    check(&receiver.arrived());
+    let shown = run_example("http/json", &receiver.url());
+    check(&receiver.arrived(), &shown);
 }
 
 #[test]
@@ -70,21 +71,22 @@ fn every_signal_of_a_run_arrives_through_a_collector() {
         panic!("the Collector did not start: {line:?}");
     };
     // The Collector answers when the receiver has the data, because it has no queue.
-    run_example("grpc", &format!("http://127.0.0.1:{port}"));
+    let shown = run_example("grpc", &format!("http://127.0.0.1:{port}"));
     Command::new("kill")
         .arg(python.id().to_string())
         .status()
         .unwrap();
     python.wait().unwrap();
-    check(&receiver.arrived());
+    check(&receiver.arrived(), &shown);
 }
 
-fn check(arrived: &Arrived) {
+fn check(arrived: &Arrived, shown: &str) {
     check_counts(arrived);
     check_requests(arrived);
     check_tools(arrived);
     check_metrics(arrived);
     check_tree(arrived);
+    check_propagation(arrived, shown);
 }
 
 fn counts<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
@@ -99,20 +101,20 @@ fn counts<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> 
 fn check_counts(arrived: &Arrived) {
     let events = counts(arrived.events.iter().map(|event| &*event.name));
     let expected = [
-        ("api_error", 1),
+        ("api_error", 2),
         ("api_request", 4),
-        ("api_request_body", 7),
+        ("api_request_body", 8),
         ("api_response_body", 4),
         ("tool_decision", 4),
         ("tool_result", 3),
-        ("user_prompt", 4),
+        ("user_prompt", 5),
     ];
     assert_eq!(events, BTreeMap::from(expected));
 
     let spans = counts(arrived.spans.iter().map(|span| &*span.name));
     let expected = [
-        ("claude_code.interaction", 4),
-        ("claude_code.llm_request", 6),
+        ("claude_code.interaction", 5),
+        ("claude_code.llm_request", 7),
         ("claude_code.tool", 4),
         ("claude_code.tool.blocked_on_user", 4),
         ("claude_code.tool.execution", 3),
@@ -142,14 +144,14 @@ fn check_requests(arrived: &Arrived) {
         request.assert("cache_read_tokens", json!(10_000));
         request.assert("cost_usd", json!(0.009));
     }
-    let failed = arrived.named("api_error").next().unwrap();
-    failed.assert("status_code", json!("400"));
-    failed.assert("request_id", json!("req_06"));
-    assert!(
-        failed.attributes["error"]
-            .to_string()
-            .contains("prompt is too long")
-    );
+    let failed: Vec<_> = arrived.named("api_error").collect();
+    failed[0].assert("status_code", json!("400"));
+    failed[0].assert("request_id", json!("req_06"));
+    let message = failed[0].attributes["error"].to_string();
+    assert!(message.contains("prompt is too long"), "{message}");
+    // The message of the transport would contain the URL.
+    failed[1].assert("status_code", json!("undefined"));
+    failed[1].assert("error", json!("the request failed (http)"));
 
     let requests: Vec<_> = arrived.spans_named("claude_code.llm_request").collect();
     let attribute = |name| {
@@ -158,14 +160,14 @@ fn check_requests(arrived: &Arrived) {
             .map(move |span| span.attributes.get(name).cloned())
     };
     let attempts: Vec<_> = attribute("attempt").map(Option::unwrap).collect();
-    assert_eq!(attempts, [2, 1, 1, 1, 1, 1]);
+    assert_eq!(attempts, [2, 1, 1, 1, 1, 1, 1]);
     let succeeded: Vec<_> = attribute("success").map(Option::unwrap).collect();
-    assert_eq!(succeeded, [true, true, true, true, false, false]);
+    assert_eq!(succeeded, [true, true, true, true, false, false, false]);
     // The server waits 5 ms before it streams the first token.
     let is_streamed: Vec<_> = attribute("ttft_ms")
         .map(|time| time.is_some_and(|time| time.as_u64().unwrap() >= 5))
         .collect();
-    assert_eq!(is_streamed, [false, false, true, true, false, false]);
+    assert_eq!(is_streamed, [false, false, true, true, false, false, false]);
 }
 
 fn check_tools(arrived: &Arrived) {
@@ -253,4 +255,20 @@ fn check_tree(arrived: &Arrived) {
     };
     let executed: Vec<_> = tools.values().map(|tool| is_executed(tool)).collect();
     assert_eq!(executed, [true, true, true, false]);
+}
+
+/// Checks that the model received the trace context of the request's span with each attempt.
+fn check_propagation(arrived: &Arrived, shown: &str) {
+    let received: Vec<_> = shown
+        .lines()
+        .filter_map(|line| line.split_once(", traceparent: "))
+        .map(|(_, traceparent)| traceparent.to_owned())
+        .collect();
+    let requests = arrived.spans_named("claude_code.llm_request");
+    let mut sent: Vec<_> = requests
+        .map(|span| format!("00-{}-{}-01", span.trace, span.id))
+        .collect();
+    // The first request has two attempts.
+    sent.insert(0, sent[0].clone());
+    assert_eq!(received, sent);
 }
