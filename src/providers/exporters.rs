@@ -64,7 +64,7 @@ impl Telemetry {
 
 /// The exporters of host instruments.
 const EXPORTERS: &[Exporter] = &[
-    Exporter::Host,
+    Exporter::HostOtlp,
     #[cfg(feature = "console")]
     Exporter::HostConsole,
 ];

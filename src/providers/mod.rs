@@ -46,7 +46,7 @@ type Receivers = (Vec<Reader>, HostQueue<LogRecord>, HostQueue<Span>);
 ///
 /// Recorded data is delivered with the telemetry's intervals, flushes and shutdown; after the shutdown it is dropped
 /// and counted. [`Health`](crate::Health) and reports count it separately, as
-/// [`Exporter::Host`](crate::Exporter::Host) and [`Exporter::HostConsole`](crate::Exporter::HostConsole). A
+/// [`Exporter::HostOtlp`](crate::Exporter::HostOtlp) and [`Exporter::HostConsole`](crate::Exporter::HostConsole). A
 /// provider's own `force_flush` flushes the whole telemetry within its flush timeout. A provider's own `shutdown` ends
 /// only that provider and does not wait: its remaining data is sent with the rest.
 ///

@@ -174,7 +174,7 @@ fn host_signals_are_delivered_over_every_protocol() {
 
         let health = telemetry.health();
         for signal in [Signal::Metrics, Signal::Logs, Signal::Traces] {
-            let own = exporter(&health, signal, Exporter::Host);
+            let own = exporter(&health, signal, Exporter::HostOtlp);
             assert!(own.delivered > 0, "{own:?}");
         }
     }
@@ -260,7 +260,7 @@ fn silent_receiver_and_blocked_callback_do_not_block_the_host() {
         assert!(!report.is_complete());
         let wait_for_losses = |count| {
             wait_for_health(&telemetry, |health| {
-                let own = exporter(health, Signal::Logs, Exporter::Host);
+                let own = exporter(health, Signal::Logs, Exporter::HostOtlp);
                 (own.state, own.dropped.shutdown) == (ExporterState::ShutDown, count)
             })
         };
@@ -379,7 +379,7 @@ fn host_metrics_include_only_records_while_their_exporter_is_on() {
         change(&telemetry, &[]);
         change(&telemetry, &METRICS_OFF);
         wait_for_health(&telemetry, |health| {
-            exporter(health, Signal::Metrics, Exporter::Host).state == ExporterState::ShutDown
+            exporter(health, Signal::Metrics, Exporter::HostOtlp).state == ExporterState::ShutDown
         });
         record(10_000);
         change(&telemetry, &[]);
@@ -453,7 +453,7 @@ fn panic_of_a_callback_is_reported_and_blocks_nothing() {
         .build();
     emit_log(&providers, "goes on");
     assert!(telemetry.flush().in_time);
-    let metrics = exporter(&telemetry.health(), Signal::Metrics, Exporter::Host);
+    let metrics = exporter(&telemetry.health(), Signal::Metrics, Exporter::HostOtlp);
     assert_eq!(metrics.state, ExporterState::Failing);
     let error = metrics.last_error.unwrap();
     assert!(error.message.contains("panicked"), "{error:?}");
@@ -516,7 +516,7 @@ fn records_that_are_too_large_are_truncated() {
             assert!(text.contains("TRUNCATED"), "{}", &text[text.len() - 100..]);
         }
         for signal in [Signal::Logs, Signal::Traces] {
-            let host = exporter(&telemetry.health(), signal, Exporter::Host);
+            let host = exporter(&telemetry.health(), signal, Exporter::HostOtlp);
             assert_eq!(host.shortened, 1, "{signal}");
         }
     }

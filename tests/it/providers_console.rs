@@ -410,7 +410,7 @@ fn report_names_the_deliveries_of_host_instruments_by_exporter() {
     assert_eq!(host.count(), 6);
     assert_eq!(of_host(&screen).len(), 3);
     let health = telemetry.health();
-    assert_eq!(delivered(&health, Exporter::Host), [1; 3]);
+    assert_eq!(delivered(&health, Exporter::HostOtlp), [1; 3]);
     assert_eq!(delivered(&health, Exporter::HostConsole), [1; 3]);
 
     // Later records are lost, and counted by the exporter that would have delivered them.
@@ -439,7 +439,7 @@ fn report_names_the_reason_why_host_instruments_have_no_exporter() {
     say(&providers, "written");
     let report = telemetry.shutdown();
     assert_eq!(of_host(&screen).len(), 1);
-    let otlp = exporter(&telemetry.health(), Signal::Logs, Exporter::Host);
+    let otlp = exporter(&telemetry.health(), Signal::Logs, Exporter::HostOtlp);
     assert_eq!(otlp.state, ExporterState::Off);
     let text = report.to_string();
     let line = "events (otlp, host instruments): 0 delivered, 0 waiting, 0 lost; last error: ";
@@ -478,7 +478,7 @@ fn console_has_its_own_deltas_while_it_is_on() {
     record(10_000, "off again");
     assert!(telemetry.flush().is_complete());
     change(&CONSOLE);
-    wait_until_off(&telemetry, Exporter::Host);
+    wait_until_off(&telemetry, Exporter::HostOtlp);
     record(4, "only console");
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
@@ -503,7 +503,7 @@ fn console_has_its_own_deltas_while_it_is_on() {
     assert_eq!(sum(&points), 11_003.0);
     assert_delta(&points);
     assert_eq!((received.logs().len(), received.spans().len()), (4, 4));
-    for kind in [Exporter::Host, Exporter::HostConsole] {
+    for kind in [Exporter::HostOtlp, Exporter::HostConsole] {
         for signal in SIGNALS {
             let health = exporter(&telemetry.health(), signal, kind);
             assert_eq!(health.dropped.total(), 0, "{health:?}");
@@ -540,7 +540,7 @@ fn blocked_console_blocks_neither_the_host_nor_otlp_and_its_losses_are_named() {
     let limit = Duration::from_millis(300);
     assert!(within(limit, || providers.meter_provider().force_flush()).is_err());
     wait_for_health(&telemetry, |health| {
-        delivered(health, Exporter::Host) == [1; 3]
+        delivered(health, Exporter::HostOtlp) == [1; 3]
     });
     assert_eq!(
         delivered(&telemetry.health(), Exporter::HostConsole),
