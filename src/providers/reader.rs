@@ -75,6 +75,7 @@ impl Reader {
         let temporality = match temporality {
             config::Temporality::Delta => Temporality::Delta,
             config::Temporality::Cumulative => Temporality::Cumulative,
+            config::Temporality::LowMemory => Temporality::LowMemory,
         };
         Self(Arc::new(Shared {
             reader: ManualReader::builder()

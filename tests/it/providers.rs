@@ -573,6 +573,65 @@ fn late_change_of_the_temporality_is_reported_once() {
 }
 
 #[test]
+fn lowmemory_is_cumulative_for_observable_counters_only() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+        let telemetry = start(&receiver.endpoint(), protocol, &[(variable, "lowmemory")]);
+        let meter = telemetry.providers().meter_provider().meter(SCOPE);
+        let session = telemetry.session(session("s"));
+        let hits = meter.u64_counter("cache.hits").build();
+        let time = meter.f64_histogram("cache.time").build();
+        let total = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&total);
+        meter
+            .u64_observable_counter("cache.reads")
+            .with_callback(move |observer| observer.observe(seen.load(Ordering::SeqCst), &[]))
+            .build();
+        for count in [1, 2] {
+            session.record_commit(Commit::new());
+            hits.add(count, &[]);
+            time.record(0.5, &[]);
+            total.fetch_add(count, Ordering::SeqCst);
+            assert!(telemetry.flush().is_complete());
+        }
+        assert!(telemetry.shutdown().is_complete());
+        let mut points = std::collections::HashMap::<String, Vec<(i32, f64)>>::new();
+        for request in receiver.received().requests {
+            let Message::Metrics(metrics) = request.message else {
+                continue;
+            };
+            for metric in &metrics.resource_metrics[0].scope_metrics[0].metrics {
+                let point = match &metric.data {
+                    Some(Data::Sum(sum)) => match sum.data_points[0].value {
+                        Some(Value::AsInt(value)) => (sum.aggregation_temporality, value as f64),
+                        Some(Value::AsDouble(value)) => (sum.aggregation_temporality, value),
+                        None => panic!("{metric:?}"),
+                    },
+                    Some(Data::Histogram(histogram)) => (
+                        histogram.aggregation_temporality,
+                        histogram.data_points[0].count as f64,
+                    ),
+                    _ => panic!("{metric:?}"),
+                };
+                points.entry(metric.name.clone()).or_default().push(point);
+            }
+        }
+        let (delta, cumulative) = (1, 2);
+        for (name, temporality, expected) in [
+            ("claude_code.commit.count", delta, [1.0, 1.0]),
+            ("cache.hits", delta, [1.0, 2.0]),
+            ("cache.time", delta, [1.0, 1.0]),
+            ("cache.reads", cumulative, [1.0, 3.0]),
+        ] {
+            // The shutdown repeats the cumulative value.
+            let first = &points[name][..2];
+            assert_eq!(first, expected.map(|value| (temporality, value)), "{name}");
+        }
+    }
+}
+
+#[test]
 fn host_span_is_not_recorded_under_an_unsampled_parent() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
