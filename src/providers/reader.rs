@@ -17,6 +17,7 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Tempora
 
 use super::points::count_points;
 use crate::config;
+use crate::export::AfterOpening;
 use crate::export::suppression::SuppressedScope;
 use crate::health::QueueDepth;
 use crate::lock::lock;
@@ -114,15 +115,17 @@ impl Reader {
         }
     }
 
-    /// Turns the exporter on, and drops the data recorded while it was off, so that deltas begin now. Dropping the data
-    /// calls the host's callbacks; the caller waits at most [`CALLBACK_TIMEOUT`] for them.
-    pub(super) fn begin(&self) {
+    /// Turns the exporter on. If it was off, returns the work that drops the data recorded until then, so that deltas
+    /// begin at its end. Dropping the data calls the host's callbacks; the work waits at most [`CALLBACK_TIMEOUT`] for
+    /// them. A collection that begins before drops the data itself.
+    pub(super) fn begin(&self) -> Option<AfterOpening> {
         let was_off = self.state().replace(Phase::Off, Phase::Stale);
-        if was_off {
-            let reader = self.clone();
+        let reader = self.clone();
+        let drop_stale = move || {
             // Without a thread, the next collection drops the stale data.
             ends_within(CALLBACK_TIMEOUT, move || drop(reader.drop_stale()));
-        }
+        };
+        was_off.then(|| Box::new(drop_stale) as AfterOpening)
     }
 
     /// Turns the exporter off, and drops the collected data. Returns the number of dropped data points.

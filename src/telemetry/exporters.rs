@@ -254,7 +254,10 @@ fn metrics(
         Some(undelivered),
     );
     let registry = Arc::clone(registry);
-    let open = move || registry.add_reader(reader);
+    let open = move || {
+        registry.add_reader(reader);
+        None
+    };
     ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock)
 }
 

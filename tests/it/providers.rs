@@ -2,7 +2,7 @@
 //! those of the catalog, and as reliably.
 #![cfg(all(feature = "providers", feature = "grpc", feature = "http"))]
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -407,6 +407,64 @@ fn blocked_callback_does_not_block_a_reconfiguration() {
     let on = config(environment(&receiver.endpoint(), protocol, &[]));
     assert!(within(host::PATIENCE, || telemetry.reconfigure(on)));
     drop(gate);
+    assert!(telemetry.flush().is_complete());
+    hits.add(1, &[]);
+    assert!(telemetry.shutdown().is_complete());
+    let points = receiver.received().points();
+    assert_eq!(sum(&select(&points, "cache.hits", &[])), 1.0);
+}
+
+#[test]
+fn flush_meets_its_deadline_while_a_blocked_callback_delays_a_reconfiguration() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let limit = ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "100");
+    let telemetry = start(&receiver.endpoint(), protocol, &[limit]);
+    let change = |extra: &[(&str, &str)]| {
+        let variables = environment(&receiver.endpoint(), protocol, extra);
+        assert!(telemetry.reconfigure(config(variables)));
+    };
+    let meter = telemetry.providers().meter_provider().meter(SCOPE);
+    let is_blocked = Arc::new(AtomicBool::new(false));
+    let blocks = Arc::clone(&is_blocked);
+    let (entered, entry) = mpsc::channel();
+    let (gate, stuck) = mpsc::channel::<()>();
+    let stuck = Mutex::new(stuck);
+    meter
+        .i64_observable_gauge("stuck")
+        .with_callback(move |_| {
+            if blocks.load(Ordering::SeqCst) {
+                let _ = entered.send(());
+                let _ = stuck.lock().unwrap().recv();
+            }
+        })
+        .build();
+    let hits = meter.u64_counter("cache.hits").build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    // The reconfiguration waits for half a second only, so a busy machine may need another attempt.
+    let is_met = (0..5).any(|_| {
+        // From now on, the host's metrics have a pipeline that is off.
+        change(&[METRICS_OFF[0], limit]);
+        wait_for_health(&telemetry, |health| {
+            let host = exporter(health, Signal::Metrics, Exporter::HostOtlp);
+            host.state == ExporterState::ShutDown
+        });
+        hits.add(1_000, &[]);
+        is_blocked.store(true, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let change = scope.spawn(|| change(&[limit]));
+            entry.recv_timeout(host::PATIENCE).unwrap();
+            let report = runtime.block_on(telemetry.flush_async());
+            let is_met = !report.in_time && !change.is_finished();
+            is_blocked.store(false, Ordering::SeqCst);
+            gate.send(()).unwrap();
+            is_met
+        })
+    });
+    assert!(is_met);
+    change(&[]);
     assert!(telemetry.flush().is_complete());
     hits.add(1, &[]);
     assert!(telemetry.shutdown().is_complete());
