@@ -86,7 +86,8 @@ fn create(config: &Config, state: &Arc<TelemetryState>) -> (Providers, Vec<Expor
     (Providers::new(Some((readers, logs, spans))), handles)
 }
 
-/// Creates a reader for each exporter of metrics, so that each has its own deltas and none waits for another one.
+/// Creates a reader for each exporter of metrics, so that each has its own deltas and none waits for the receiver of
+/// another one.
 fn readers(
     config: &Config,
     state: &TelemetryState,
@@ -94,10 +95,10 @@ fn readers(
 ) -> Vec<Reader> {
     let (diagnostics, clock) = (&state.diagnostics, state.clock);
     let temporality = config.get(&TEMPORALITY);
-    let is_reported = Arc::default();
+    let (is_reported, collection) = (Arc::default(), Arc::default());
     let reader = |&exporter: &Exporter| {
         let on = is_configured(config, Signal::Metrics, exporter);
-        let reader = Reader::new(temporality, on);
+        let reader = Reader::new(temporality, on, Arc::clone(&collection));
         let source = HostMetrics::new(
             reader.clone(),
             temporality,

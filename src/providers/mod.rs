@@ -83,8 +83,9 @@ impl Providers {
     /// [`Telemetry::providers`](crate::Telemetry::providers); a later configuration does not change it, and a
     /// diagnostic reports that.
     ///
-    /// Each exporter collects the metrics for itself, and calls the callbacks of observable instruments for that; two
-    /// exporters can do so at the same time.
+    /// Each exporter collects the metrics for itself, and calls the callbacks of observable instruments for that, one
+    /// exporter at a time. A callback should observe every attribute set at every call: one that it leaves out is
+    /// exported once more if the callback observed it for another exporter in the meantime.
     ///
     /// Delta points leave out data recorded while the exporter was off. To find the boundary, `reconfigure` calls the
     /// host's callbacks when it turns the exporter on, and waits for them for a second at most (data recorded until a

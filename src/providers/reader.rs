@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -33,8 +33,10 @@ pub(super) struct Reader(Arc<Shared>);
 
 struct Shared {
     reader: ManualReader,
-    /// The lock that serializes collections.
-    collection: Mutex<()>,
+    /// The lock that serializes the collections of all readers of a provider. A collection of one reader also stores
+    /// what the callbacks observe for the others. If two ran at once, one could store an older value of a counter after
+    /// the other, and the SDK would compute a negative delta, which wraps around.
+    collection: Arc<Mutex<()>>,
     state: Mutex<State>,
     /// The number of collected data points that are neither delivered nor dropped. It is turned off when the exporter
     /// ends.
@@ -71,8 +73,13 @@ enum Phase {
 }
 
 impl Reader {
-    /// Creates a reader. `on` is true if the exporter is on at first.
-    pub(super) fn new(temporality: config::Temporality, on: bool) -> Self {
+    /// Creates a reader. `on` is true if the exporter is on at first. All readers of a provider share the lock
+    /// `collection`.
+    pub(super) fn new(
+        temporality: config::Temporality,
+        on: bool,
+        collection: Arc<Mutex<()>>,
+    ) -> Self {
         let temporality = match temporality {
             config::Temporality::Delta => Temporality::Delta,
             config::Temporality::Cumulative => Temporality::Cumulative,
@@ -82,7 +89,7 @@ impl Reader {
             reader: ManualReader::builder()
                 .with_temporality(temporality)
                 .build(),
-            collection: Mutex::default(),
+            collection,
             state: Mutex::new(State {
                 phase: if on { Phase::On } else { Phase::Off },
                 collected: VecDeque::new(),
@@ -162,8 +169,7 @@ impl Reader {
 
     /// Drops stale data before a collection. The returned guard excludes other collections.
     fn drop_stale(&self) -> MutexGuard<'_, ()> {
-        let guard = self.0.collection.lock();
-        let guard = guard.unwrap_or_else(PoisonError::into_inner);
+        let guard = lock(&self.0.collection);
         let was_stale = self.state().replace(Phase::Stale, Phase::On);
         if was_stale {
             let _ = self.0.reader.collect(&mut Collection::default());
