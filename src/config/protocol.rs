@@ -65,16 +65,25 @@ pub(crate) enum Temporality {
     Delta,
     /// The time since the start.
     Cumulative,
+    /// As `Cumulative` for observable counters, which only the host's own instruments have; otherwise as `Delta`.
+    LowMemory,
 }
 
 impl Temporality {
+    /// Returns the temporality's value in variables.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Delta => "delta",
+            Self::Cumulative => "cumulative",
+            Self::LowMemory => "lowmemory",
+        }
+    }
+
     pub(super) fn parse(input: &mut Input<'_>) -> Option<Self> {
-        let words = [
-            ("delta", Self::Delta),
-            ("cumulative", Self::Cumulative),
-            // For counters, which are the only instruments here, `lowmemory` is the same as `delta`.
-            ("lowmemory", Self::Delta),
-        ];
-        input.word(&words, true)
+        let all = [Self::Delta, Self::Cumulative, Self::LowMemory];
+        input.word(
+            &all.map(|temporality| (temporality.as_str(), temporality)),
+            true,
+        )
     }
 }

@@ -201,7 +201,7 @@ fn exporters<'v>(
             Exporter::Prometheus => {
                 prometheus::resolve(resolver, set).map(|page| config.prometheus = Some(page))
             }
-            Exporter::Otlp | Exporter::Host => {
+            Exporter::Otlp | Exporter::HostOtlp => {
                 otlp::resolve(resolver, set).map(|otlp| config.otlp = Some(otlp))
             }
         };

@@ -304,7 +304,7 @@ single! {
         "ENABLE_ENHANCED_TELEMETRY_BETA", "Another name of CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
     TEMPORALITY: Temporality = TEMPORALITIES, Metrics OpenTelemetry Allowed,
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
-        "Period that a data point covers: since the last data point (`delta`), or since the start (`cumulative`); `lowmemory` is `delta`";
+        "Period that a data point covers: since the last data point (`delta`), or since the start (`cumulative`); `lowmemory` is `delta`, but cumulative for observable counters of `Telemetry::providers`";
     METRIC_EXPORT_INTERVAL: Duration = milliseconds::<100>("60000"), Metrics OpenTelemetry Allowed,
         "OTEL_METRIC_EXPORT_INTERVAL", "Interval at which metrics are collected and sent";
     LOGS_EXPORT_INTERVAL: Duration = milliseconds::<10>("5000"), Logs ClaudeCode Allowed,

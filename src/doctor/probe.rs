@@ -162,6 +162,6 @@ fn target(config: &Config, signal: Signal, exporter: Exporter) -> Option<String>
         }
         Exporter::Prometheus => signal.prometheus.as_ref().map(PrometheusConfig::address),
         // The exporters of host instruments use the settings of the other exporters, which are tried as such.
-        Exporter::Host | Exporter::HostConsole => None,
+        Exporter::HostOtlp | Exporter::HostConsole => None,
     }
 }

@@ -19,12 +19,16 @@ use crate::encode::Encode;
 use crate::health::{Exporter, ExporterCounters};
 use crate::signal::Signal;
 
+/// Work that follows the opening of a source and may block.
+pub(crate) type AfterOpening = Box<dyn FnOnce()>;
+
 /// An exporter that a configuration can ask for. Its data and its counters outlive every change of the configuration.
 pub(crate) struct ExporterHandle {
     counters: Arc<ExporterCounters>,
     desired: Arc<watch::Sender<DesiredState>>,
-    /// Lets the source take data, when the exporter is turned on.
-    open: Box<dyn Fn() + Send>,
+    /// Lets the source take data, when the exporter is turned on. It holds the lock of the desired state, for which the
+    /// private thread waits, so it must not block; the work that it returns may.
+    open: Box<dyn Fn() -> Option<AfterOpening> + Send>,
     /// The task that drives the exporter, until it is turned on for the first time.
     task: Option<(UnboundedSender<Command>, Job)>,
     /// True if the current configuration asks for the exporter.
@@ -38,7 +42,7 @@ impl ExporterHandle {
     pub(crate) fn with_pipeline(
         source: impl Source + 'static,
         counters: ExporterCounters,
-        open: impl Fn() + Send + 'static,
+        open: impl Fn() -> Option<AfterOpening> + Send + 'static,
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {
@@ -67,7 +71,7 @@ impl ExporterHandle {
         let (queue, stats) = (Queue::new(), Arc::default());
         let source = QueueSource::new(queue.clone(), encoder, Arc::clone(&stats));
         let counters = ExporterCounters::new(signal, exporter, queue.waiting(), stats, None);
-        let handle = Self::with_pipeline(source, counters, || {}, diagnostics, clock);
+        let handle = Self::with_pipeline(source, counters, || None, diagnostics, clock);
         (handle, queue)
     }
 
@@ -89,11 +93,12 @@ impl ExporterHandle {
     pub(crate) fn turn_on(&mut self, config: PipelineConfig, runtime: &Runtime) {
         self.known = true;
         self.on = true;
+        let mut after_opening = None;
         self.desired.send_modify(|desired| {
             *desired = DesiredState::On(config);
             // The lock orders this and the end of an exporter that was turned off before.
             self.counters.turned_on();
-            (self.open)();
+            after_opening = (self.open)();
         });
         let started = match self.task.take() {
             Some((commands, task)) => runtime.spawn(commands, task),
@@ -104,6 +109,8 @@ impl ExporterHandle {
             self.counters.shut_down();
             // Releases the headers helper.
             self.desired.send_replace(DesiredState::Off);
+        } else if let Some(work) = after_opening {
+            work();
         }
     }
 

@@ -107,7 +107,7 @@ impl PushReader {
     /// Returns a metric with these data points, in bytes of protobuf.
     fn metric<'a>(&self, metric: &Metric, points: impl Iterator<Item = &'a Vec<u8>>) -> Vec<u8> {
         let temporality = match self.temporality {
-            Temporality::Delta => AggregationTemporality::Delta,
+            Temporality::Delta | Temporality::LowMemory => AggregationTemporality::Delta,
             Temporality::Cumulative => AggregationTemporality::Cumulative,
         };
         let mut out = Writer::default();
@@ -127,8 +127,9 @@ impl PushReader {
 impl Source for PushReader {
     fn configure(&mut self, config: &SourceConfig) {
         let before = std::mem::replace(&mut self.temporality, config.temporality);
+        let was_cumulative = before == Temporality::Cumulative;
         // In the other direction, the cumulative points start where the last deltas ended.
-        if (before, config.temporality) == (Temporality::Cumulative, Temporality::Delta) {
+        if was_cumulative && config.temporality != Temporality::Cumulative {
             self.registry.start_at_delivered(self.reader);
         }
         self.resource_and_scope = config.resource_and_scope(scope::METRICS, &config.version);
@@ -182,7 +183,7 @@ impl Source for PushReader {
         for sample in samples {
             self.has_ended |= sample.ended.is_some();
             sample.acknowledge(self.reader, self.time);
-            if self.temporality == Temporality::Delta {
+            if self.temporality != Temporality::Cumulative {
                 sample.counter.start_at_delivered(self.reader);
             }
         }

@@ -43,6 +43,8 @@ pub(crate) mod fuzzing {
 pub(crate) use command::{Command, Incomplete, Waiter};
 pub(crate) use control::PipelineConfig;
 pub(crate) use exporter::{ExporterSettings, MakeExporter, MakePage, PageSettings};
+#[cfg(feature = "providers")]
+pub(crate) use handle::AfterOpening;
 pub(crate) use handle::ExporterHandle;
 #[cfg(feature = "prometheus")]
 pub(crate) use prometheus::{handle as prometheus, page_addresses};

@@ -24,7 +24,7 @@ pub enum Exporter {
     /// `prometheus`: a page for scrapes.
     Prometheus,
     /// `otlp` for host instruments: those of `Telemetry::providers`.
-    Host,
+    HostOtlp,
     /// `console` for host instruments.
     HostConsole,
 }
@@ -42,13 +42,13 @@ impl Exporter {
     /// # assert_eq!(delivered, 0);
     /// ```
     pub fn is_host(self) -> bool {
-        matches!(self, Self::Host | Self::HostConsole)
+        matches!(self, Self::HostOtlp | Self::HostConsole)
     }
 
     /// Returns the exporter of the catalog with the same settings and the same destination.
     pub(crate) fn destination(self) -> Self {
         match self {
-            Self::Otlp | Self::Host => Self::Otlp,
+            Self::Otlp | Self::HostOtlp => Self::Otlp,
             Self::Console | Self::HostConsole => Self::Console,
             Self::Prometheus => Self::Prometheus,
         }
@@ -61,7 +61,7 @@ impl fmt::Display for Exporter {
             Self::Otlp => "otlp",
             Self::Console => "console",
             Self::Prometheus => "prometheus",
-            Self::Host => "otlp, host instruments",
+            Self::HostOtlp => "otlp, host instruments",
             Self::HostConsole => "console, host instruments",
         })
     }

@@ -18,11 +18,10 @@ use crate::telemetry::Telemetry;
 
 impl Telemetry {
     /// Returns OpenTelemetry providers for the host's own metrics, logs and spans, which are exported like the data of
-    /// the
-    /// [catalog](crate::catalog): with the same resource, headers, TLS, limits and deadlines. Every call returns the same providers.
-    /// They do nothing if telemetry is [disabled](Self::disabled) or was shut down, and in a forked child. Their
-    /// metrics keep the temporality of the configuration at the first call: if settings arrive after the start, make
-    /// the first call after them.
+    /// the [catalog](crate::catalog): with the same resource, headers, TLS, limits and deadlines. Every call returns the
+    /// same providers. They do nothing if telemetry is [disabled](Self::disabled) or was shut down, and in a forked
+    /// child. Their metrics keep the temporality of the configuration at the first call: if settings arrive after the
+    /// start, make the first call after them.
     ///
     /// Requires the feature `providers`.
     ///
@@ -64,7 +63,7 @@ impl Telemetry {
 
 /// The exporters of host instruments.
 const EXPORTERS: &[Exporter] = &[
-    Exporter::Host,
+    Exporter::HostOtlp,
     #[cfg(feature = "console")]
     Exporter::HostConsole,
 ];
@@ -87,7 +86,8 @@ fn create(config: &Config, state: &Arc<TelemetryState>) -> (Providers, Vec<Expor
     (Providers::new(Some((readers, logs, spans))), handles)
 }
 
-/// Creates a reader for each exporter of metrics, so that each has its own deltas and none waits for another one.
+/// Creates a reader for each exporter of metrics, so that each has its own deltas and none waits for the receiver of
+/// another one.
 fn readers(
     config: &Config,
     state: &TelemetryState,
@@ -95,10 +95,10 @@ fn readers(
 ) -> Vec<Reader> {
     let (diagnostics, clock) = (&state.diagnostics, state.clock);
     let temporality = config.get(&TEMPORALITY);
-    let is_reported = Arc::default();
+    let (is_reported, collection) = (Arc::default(), Arc::default());
     let reader = |&exporter: &Exporter| {
         let on = is_configured(config, Signal::Metrics, exporter);
-        let reader = Reader::new(temporality, on);
+        let reader = Reader::new(temporality, on, Arc::clone(&collection));
         let source = HostMetrics::new(
             reader.clone(),
             temporality,

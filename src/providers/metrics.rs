@@ -60,10 +60,7 @@ impl Source for HostMetrics {
         if !differs || was_reported {
             return;
         }
-        let (kept, requested) = match self.temporality {
-            Temporality::Delta => ("delta", "cumulative"),
-            Temporality::Cumulative => ("cumulative", "delta"),
-        };
+        let (kept, requested) = (self.temporality.as_str(), config.temporality.as_str());
         self.diagnostics.report_later(format!(
             "{}: the host's own metrics stay {kept} although the configuration asks for {requested} now: they keep the \
              temporality of the first call of Telemetry::providers; set it before that, or start again",

@@ -46,7 +46,7 @@ type Receivers = (Vec<Reader>, HostQueue<LogRecord>, HostQueue<Span>);
 ///
 /// Recorded data is delivered with the telemetry's intervals, flushes and shutdown; after the shutdown it is dropped
 /// and counted. [`Health`](crate::Health) and reports count it separately, as
-/// [`Exporter::Host`](crate::Exporter::Host) and [`Exporter::HostConsole`](crate::Exporter::HostConsole). A
+/// [`Exporter::HostOtlp`](crate::Exporter::HostOtlp) and [`Exporter::HostConsole`](crate::Exporter::HostConsole). A
 /// provider's own `force_flush` flushes the whole telemetry within its flush timeout. A provider's own `shutdown` ends
 /// only that provider and does not wait: its remaining data is sent with the rest.
 ///
@@ -83,8 +83,9 @@ impl Providers {
     /// [`Telemetry::providers`](crate::Telemetry::providers); a later configuration does not change it, and a
     /// diagnostic reports that.
     ///
-    /// Each exporter collects the metrics for itself, and calls the callbacks of observable instruments for that; two
-    /// exporters can do so at the same time.
+    /// Each exporter collects the metrics for itself, and calls the callbacks of observable instruments for that, one
+    /// exporter at a time. A callback should observe every attribute set at every call: one that it leaves out is
+    /// exported once more if the callback observed it for another exporter in the meantime.
     ///
     /// Delta points leave out data recorded while the exporter was off. To find the boundary, `reconfigure` calls the
     /// host's callbacks when it turns the exporter on, and waits for them for a second at most (data recorded until a

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -17,6 +17,7 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Tempora
 
 use super::points::count_points;
 use crate::config;
+use crate::export::AfterOpening;
 use crate::export::suppression::SuppressedScope;
 use crate::health::QueueDepth;
 use crate::lock::lock;
@@ -32,8 +33,10 @@ pub(super) struct Reader(Arc<Shared>);
 
 struct Shared {
     reader: ManualReader,
-    /// The lock that serializes collections.
-    collection: Mutex<()>,
+    /// The lock that serializes the collections of all readers of a provider. A collection of one reader also stores
+    /// what the callbacks observe for the others. If two ran at once, one could store an older value of a counter after
+    /// the other, and the SDK would compute a negative delta, which wraps around.
+    collection: Arc<Mutex<()>>,
     state: Mutex<State>,
     /// The number of collected data points that are neither delivered nor dropped. It is turned off when the exporter
     /// ends.
@@ -70,17 +73,23 @@ enum Phase {
 }
 
 impl Reader {
-    /// Creates a reader. `on` is true if the exporter is on at first.
-    pub(super) fn new(temporality: config::Temporality, on: bool) -> Self {
+    /// Creates a reader. `on` is true if the exporter is on at first. All readers of a provider share the lock
+    /// `collection`.
+    pub(super) fn new(
+        temporality: config::Temporality,
+        on: bool,
+        collection: Arc<Mutex<()>>,
+    ) -> Self {
         let temporality = match temporality {
             config::Temporality::Delta => Temporality::Delta,
             config::Temporality::Cumulative => Temporality::Cumulative,
+            config::Temporality::LowMemory => Temporality::LowMemory,
         };
         Self(Arc::new(Shared {
             reader: ManualReader::builder()
                 .with_temporality(temporality)
                 .build(),
-            collection: Mutex::default(),
+            collection,
             state: Mutex::new(State {
                 phase: if on { Phase::On } else { Phase::Off },
                 collected: VecDeque::new(),
@@ -113,15 +122,17 @@ impl Reader {
         }
     }
 
-    /// Turns the exporter on, and drops the data recorded while it was off, so that deltas begin now. Dropping the data
-    /// calls the host's callbacks; the caller waits at most [`CALLBACK_TIMEOUT`] for them.
-    pub(super) fn begin(&self) {
+    /// Turns the exporter on. If it was off, returns the work that drops the data recorded until then, so that deltas
+    /// begin at its end. Dropping the data calls the host's callbacks; the work waits at most [`CALLBACK_TIMEOUT`] for
+    /// them. A collection that begins before drops the data itself.
+    pub(super) fn begin(&self) -> Option<AfterOpening> {
         let was_off = self.state().replace(Phase::Off, Phase::Stale);
-        if was_off {
-            let reader = self.clone();
+        let reader = self.clone();
+        let drop_stale = move || {
             // Without a thread, the next collection drops the stale data.
             ends_within(CALLBACK_TIMEOUT, move || drop(reader.drop_stale()));
-        }
+        };
+        was_off.then(|| Box::new(drop_stale) as AfterOpening)
     }
 
     /// Turns the exporter off, and drops the collected data. Returns the number of dropped data points.
@@ -158,8 +169,7 @@ impl Reader {
 
     /// Drops stale data before a collection. The returned guard excludes other collections.
     fn drop_stale(&self) -> MutexGuard<'_, ()> {
-        let guard = self.0.collection.lock();
-        let guard = guard.unwrap_or_else(PoisonError::into_inner);
+        let guard = lock(&self.0.collection);
         let was_stale = self.state().replace(Phase::Stale, Phase::On);
         if was_stale {
             let _ = self.0.reader.collect(&mut Collection::default());

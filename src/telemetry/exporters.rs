@@ -148,7 +148,7 @@ impl Exporters {
         match (exporter, &self.custom) {
             (Exporter::Otlp, Some(custom)) => Some(ExporterSettings::Custom(Arc::clone(custom))),
             (Exporter::Console, Some(_)) => None,
-            (Exporter::Otlp, None) | (Exporter::Host, _) => otlp(),
+            (Exporter::Otlp, None) | (Exporter::HostOtlp, _) => otlp(),
             (Exporter::Console, None) | (Exporter::HostConsole, _) => signal
                 .console
                 .then(|| ExporterSettings::Console(Arc::clone(&self.writer))),
@@ -254,7 +254,10 @@ fn metrics(
         Some(undelivered),
     );
     let registry = Arc::clone(registry);
-    let open = move || registry.add_reader(reader);
+    let open = move || {
+        registry.add_reader(reader);
+        None
+    };
     ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock)
 }
 

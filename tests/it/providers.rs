@@ -2,7 +2,7 @@
 //! those of the catalog, and as reliably.
 #![cfg(all(feature = "providers", feature = "grpc", feature = "http"))]
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -174,7 +174,7 @@ fn host_signals_are_delivered_over_every_protocol() {
 
         let health = telemetry.health();
         for signal in [Signal::Metrics, Signal::Logs, Signal::Traces] {
-            let own = exporter(&health, signal, Exporter::Host);
+            let own = exporter(&health, signal, Exporter::HostOtlp);
             assert!(own.delivered > 0, "{own:?}");
         }
     }
@@ -260,7 +260,7 @@ fn silent_receiver_and_blocked_callback_do_not_block_the_host() {
         assert!(!report.is_complete());
         let wait_for_losses = |count| {
             wait_for_health(&telemetry, |health| {
-                let own = exporter(health, Signal::Logs, Exporter::Host);
+                let own = exporter(health, Signal::Logs, Exporter::HostOtlp);
                 (own.state, own.dropped.shutdown) == (ExporterState::ShutDown, count)
             })
         };
@@ -379,7 +379,7 @@ fn host_metrics_include_only_records_while_their_exporter_is_on() {
         change(&telemetry, &[]);
         change(&telemetry, &METRICS_OFF);
         wait_for_health(&telemetry, |health| {
-            exporter(health, Signal::Metrics, Exporter::Host).state == ExporterState::ShutDown
+            exporter(health, Signal::Metrics, Exporter::HostOtlp).state == ExporterState::ShutDown
         });
         record(10_000);
         change(&telemetry, &[]);
@@ -407,6 +407,64 @@ fn blocked_callback_does_not_block_a_reconfiguration() {
     let on = config(environment(&receiver.endpoint(), protocol, &[]));
     assert!(within(host::PATIENCE, || telemetry.reconfigure(on)));
     drop(gate);
+    assert!(telemetry.flush().is_complete());
+    hits.add(1, &[]);
+    assert!(telemetry.shutdown().is_complete());
+    let points = receiver.received().points();
+    assert_eq!(sum(&select(&points, "cache.hits", &[])), 1.0);
+}
+
+#[test]
+fn flush_meets_its_deadline_while_a_blocked_callback_delays_a_reconfiguration() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let limit = ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "100");
+    let telemetry = start(&receiver.endpoint(), protocol, &[limit]);
+    let change = |extra: &[(&str, &str)]| {
+        let variables = environment(&receiver.endpoint(), protocol, extra);
+        assert!(telemetry.reconfigure(config(variables)));
+    };
+    let meter = telemetry.providers().meter_provider().meter(SCOPE);
+    let is_blocked = Arc::new(AtomicBool::new(false));
+    let blocks = Arc::clone(&is_blocked);
+    let (entered, entry) = mpsc::channel();
+    let (gate, stuck) = mpsc::channel::<()>();
+    let stuck = Mutex::new(stuck);
+    meter
+        .i64_observable_gauge("stuck")
+        .with_callback(move |_| {
+            if blocks.load(Ordering::SeqCst) {
+                let _ = entered.send(());
+                let _ = stuck.lock().unwrap().recv();
+            }
+        })
+        .build();
+    let hits = meter.u64_counter("cache.hits").build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    // The reconfiguration waits for half a second only, so a busy machine may need another attempt.
+    let is_met = (0..5).any(|_| {
+        // From now on, the host's metrics have a pipeline that is off.
+        change(&[METRICS_OFF[0], limit]);
+        wait_for_health(&telemetry, |health| {
+            let host = exporter(health, Signal::Metrics, Exporter::HostOtlp);
+            host.state == ExporterState::ShutDown
+        });
+        hits.add(1_000, &[]);
+        is_blocked.store(true, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let change = scope.spawn(|| change(&[limit]));
+            entry.recv_timeout(host::PATIENCE).unwrap();
+            let report = runtime.block_on(telemetry.flush_async());
+            let is_met = !report.in_time && !change.is_finished();
+            is_blocked.store(false, Ordering::SeqCst);
+            gate.send(()).unwrap();
+            is_met
+        })
+    });
+    assert!(is_met);
+    change(&[]);
     assert!(telemetry.flush().is_complete());
     hits.add(1, &[]);
     assert!(telemetry.shutdown().is_complete());
@@ -453,7 +511,7 @@ fn panic_of_a_callback_is_reported_and_blocks_nothing() {
         .build();
     emit_log(&providers, "goes on");
     assert!(telemetry.flush().in_time);
-    let metrics = exporter(&telemetry.health(), Signal::Metrics, Exporter::Host);
+    let metrics = exporter(&telemetry.health(), Signal::Metrics, Exporter::HostOtlp);
     assert_eq!(metrics.state, ExporterState::Failing);
     let error = metrics.last_error.unwrap();
     assert!(error.message.contains("panicked"), "{error:?}");
@@ -516,7 +574,7 @@ fn records_that_are_too_large_are_truncated() {
             assert!(text.contains("TRUNCATED"), "{}", &text[text.len() - 100..]);
         }
         for signal in [Signal::Logs, Signal::Traces] {
-            let host = exporter(&telemetry.health(), signal, Exporter::Host);
+            let host = exporter(&telemetry.health(), signal, Exporter::HostOtlp);
             assert_eq!(host.shortened, 1, "{signal}");
         }
     }
@@ -570,6 +628,65 @@ fn late_change_of_the_temporality_is_reported_once() {
     assert_eq!(sum(&points), 2.0);
     assert_delta(&points);
     diagnostics.assert_once(&format!("{variable}: the host's own metrics stay delta"));
+}
+
+#[test]
+fn lowmemory_is_cumulative_for_observable_counters_only() {
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+        let telemetry = start(&receiver.endpoint(), protocol, &[(variable, "lowmemory")]);
+        let meter = telemetry.providers().meter_provider().meter(SCOPE);
+        let session = telemetry.session(session("s"));
+        let hits = meter.u64_counter("cache.hits").build();
+        let time = meter.f64_histogram("cache.time").build();
+        let total = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&total);
+        meter
+            .u64_observable_counter("cache.reads")
+            .with_callback(move |observer| observer.observe(seen.load(Ordering::SeqCst), &[]))
+            .build();
+        for count in [1, 2] {
+            session.record_commit(Commit::new());
+            hits.add(count, &[]);
+            time.record(0.5, &[]);
+            total.fetch_add(count, Ordering::SeqCst);
+            assert!(telemetry.flush().is_complete());
+        }
+        assert!(telemetry.shutdown().is_complete());
+        let mut points = std::collections::HashMap::<String, Vec<(i32, f64)>>::new();
+        for request in receiver.received().requests {
+            let Message::Metrics(metrics) = request.message else {
+                continue;
+            };
+            for metric in &metrics.resource_metrics[0].scope_metrics[0].metrics {
+                let point = match &metric.data {
+                    Some(Data::Sum(sum)) => match sum.data_points[0].value {
+                        Some(Value::AsInt(value)) => (sum.aggregation_temporality, value as f64),
+                        Some(Value::AsDouble(value)) => (sum.aggregation_temporality, value),
+                        None => panic!("{metric:?}"),
+                    },
+                    Some(Data::Histogram(histogram)) => (
+                        histogram.aggregation_temporality,
+                        histogram.data_points[0].count as f64,
+                    ),
+                    _ => panic!("{metric:?}"),
+                };
+                points.entry(metric.name.clone()).or_default().push(point);
+            }
+        }
+        let (delta, cumulative) = (1, 2);
+        for (name, temporality, expected) in [
+            ("claude_code.commit.count", delta, [1.0, 1.0]),
+            ("cache.hits", delta, [1.0, 2.0]),
+            ("cache.time", delta, [1.0, 1.0]),
+            ("cache.reads", cumulative, [1.0, 3.0]),
+        ] {
+            // The shutdown repeats the cumulative value.
+            let first = &points[name][..2];
+            assert_eq!(first, expected.map(|value| (temporality, value)), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #![cfg(all(feature = "providers", feature = "console", feature = "grpc"))]
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver as Gate, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -410,7 +412,7 @@ fn report_names_the_deliveries_of_host_instruments_by_exporter() {
     assert_eq!(host.count(), 6);
     assert_eq!(of_host(&screen).len(), 3);
     let health = telemetry.health();
-    assert_eq!(delivered(&health, Exporter::Host), [1; 3]);
+    assert_eq!(delivered(&health, Exporter::HostOtlp), [1; 3]);
     assert_eq!(delivered(&health, Exporter::HostConsole), [1; 3]);
 
     // Later records are lost, and counted by the exporter that would have delivered them.
@@ -439,7 +441,7 @@ fn report_names_the_reason_why_host_instruments_have_no_exporter() {
     say(&providers, "written");
     let report = telemetry.shutdown();
     assert_eq!(of_host(&screen).len(), 1);
-    let otlp = exporter(&telemetry.health(), Signal::Logs, Exporter::Host);
+    let otlp = exporter(&telemetry.health(), Signal::Logs, Exporter::HostOtlp);
     assert_eq!(otlp.state, ExporterState::Off);
     let text = report.to_string();
     let line = "events (otlp, host instruments): 0 delivered, 0 waiting, 0 lost; last error: ";
@@ -478,7 +480,7 @@ fn console_has_its_own_deltas_while_it_is_on() {
     record(10_000, "off again");
     assert!(telemetry.flush().is_complete());
     change(&CONSOLE);
-    wait_until_off(&telemetry, Exporter::Host);
+    wait_until_off(&telemetry, Exporter::HostOtlp);
     record(4, "only console");
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
@@ -503,7 +505,7 @@ fn console_has_its_own_deltas_while_it_is_on() {
     assert_eq!(sum(&points), 11_003.0);
     assert_delta(&points);
     assert_eq!((received.logs().len(), received.spans().len()), (4, 4));
-    for kind in [Exporter::Host, Exporter::HostConsole] {
+    for kind in [Exporter::HostOtlp, Exporter::HostConsole] {
         for signal in SIGNALS {
             let health = exporter(&telemetry.health(), signal, kind);
             assert_eq!(health.dropped.total(), 0, "{health:?}");
@@ -540,7 +542,7 @@ fn blocked_console_blocks_neither_the_host_nor_otlp_and_its_losses_are_named() {
     let limit = Duration::from_millis(300);
     assert!(within(limit, || providers.meter_provider().force_flush()).is_err());
     wait_for_health(&telemetry, |health| {
-        delivered(health, Exporter::Host) == [1; 3]
+        delivered(health, Exporter::HostOtlp) == [1; 3]
     });
     assert_eq!(
         delivered(&telemetry.health(), Exporter::HostConsole),
@@ -646,6 +648,69 @@ fn flush_and_shutdown_of_a_provider_wait_once_for_all_exporters() {
     assert!(start.elapsed() < 2 * limit, "{:?}", start.elapsed());
     drop(gate);
     telemetry.shutdown_within(Duration::ZERO);
+}
+
+/// Waits until a condition is true, but at most for 0.7 seconds.
+fn wait_briefly(condition: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_millis(700);
+    while !condition() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The SDK stores what a callback observes for both exporters. If their collections ran at once, the first callback of
+/// this test would store its value between the second observation for the other exporter and its collection.
+#[test]
+fn observable_counter_has_the_same_total_on_both_exporters() {
+    const TOTAL: u64 = 1_000_000;
+    let receiver = Protocol::any().receiver();
+    let screen = Screen::default();
+    let often = [("OTEL_METRIC_EXPORT_INTERVAL", "100")];
+    let telemetry = start(&receiver, &[&BOTH, &often], &screen);
+    let meter = telemetry.providers().meter_provider().meter(SCOPE);
+    let [observations, collections] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+    let [is_stored, is_over] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let (observed, collected) = (Arc::clone(&observations), Arc::clone(&collections));
+    let (stored, over) = (Arc::clone(&is_stored), Arc::clone(&is_over));
+    meter
+        .u64_observable_counter("cache.reads")
+        .with_callback(move |observer| {
+            let earlier = observed.fetch_add(1, Ordering::SeqCst);
+            let value = match over.load(Ordering::SeqCst) {
+                true => TOTAL,
+                false => (earlier + 1) * 10,
+            };
+            if earlier == 0 {
+                wait_briefly(|| collected.load(Ordering::SeqCst) == 2);
+            }
+            observer.observe(value, &[]);
+            if earlier == 0 {
+                stored.store(true, Ordering::SeqCst);
+            }
+        })
+        .build();
+    // Its callback runs after the other one of the same collection.
+    meter
+        .u64_observable_gauge("cache.entries")
+        .with_callback(move |_| {
+            if collections.fetch_add(1, Ordering::SeqCst) == 1 {
+                wait_briefly(|| is_stored.load(Ordering::SeqCst));
+            }
+        })
+        .build();
+    wait_for_health(&telemetry, |_| observations.load(Ordering::SeqCst) >= 6);
+    is_over.store(true, Ordering::SeqCst);
+    assert!(telemetry.shutdown().is_complete());
+
+    let lines = of_host(&screen);
+    let written = lines.iter().map(|line| line["value"].as_u64().unwrap());
+    let sent = receiver.received().points();
+    let sent = select(&sent, "cache.reads", &[]);
+    let sent = sent.iter().map(|point| point.value as u64);
+    for deltas in [written.collect::<Vec<_>>(), sent.collect()] {
+        assert!(deltas.iter().all(|delta| *delta <= TOTAL), "{deltas:?}");
+        assert_eq!(deltas.iter().sum::<u64>(), TOTAL, "{deltas:?}");
+    }
 }
 
 #[test]

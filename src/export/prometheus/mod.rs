@@ -68,7 +68,10 @@ pub(crate) fn handle(
         series: Arc::clone(&series),
         next_read: Instant::now() + READ_INTERVAL,
     };
-    let open = move || opened.reader().start();
+    let open = move || {
+        opened.reader().start();
+        None
+    };
     let handle = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);
     let (counters, diagnostics) = (Arc::clone(handle.counters()), Arc::clone(diagnostics));
     let make = move |settings: PageSettings| -> Arc<dyn PushExporter> {

@@ -81,7 +81,7 @@ pub(super) fn rows(folder: &Path) -> Vec<Row> {
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
             |c| format!("{:?}", c.get(&variables::TEMPORALITY)),
             "Delta",
-            ("LOWMEMORY", "Delta"),
+            ("LOWMEMORY", "LowMemory"),
             None,
             "Delta",
         ),
