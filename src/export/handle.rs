@@ -29,9 +29,9 @@ pub(crate) struct ExporterHandle {
     /// Lets the source take data, when the exporter is turned on. It holds the lock of the desired state, for which the
     /// private thread waits, so it must not block; the work that it returns may.
     open: Box<dyn Fn() -> Option<AfterOpening> + Send>,
-    /// The task that drives the exporter, until it is turned on for the first time.
+    /// The task that drives the exporter; `None` once it was started, when the exporter was first turned on.
     task: Option<(UnboundedSender<Command>, Job)>,
-    /// True if the current configuration asks for the exporter.
+    /// True if the current configuration asks for the exporter, and the exporter is available.
     on: bool,
     /// True if a configuration has ever asked for the exporter.
     known: bool,
@@ -102,12 +102,12 @@ impl ExporterHandle {
         });
         let started = match self.task.take() {
             Some((commands, task)) => runtime.spawn(commands, task),
-            // The task has ended, by a shutdown or an error, and no longer takes data.
+            // The task was started before. If it has ended since, by a shutdown or an error, it takes no more data.
             None => !self.desired.is_closed(),
         };
         if !started {
             self.counters.shut_down();
-            // Releases the headers helper.
+            // Drops the configuration, because its settings keep the headers helper running.
             self.desired.send_replace(DesiredState::Off);
         } else if let Some(work) = after_opening {
             work();
