@@ -421,7 +421,7 @@ impl Recorder {
     /// Returns the given time, or the current time, on the clock of the enclosing operation.
     pub(crate) fn timestamp(&self, session: &SessionCore, given: Option<SystemTime>) -> Timestamp {
         let time = session.telemetry.timestamp(given);
-        self.began.map_or(time, |began| time.on(&began))
+        self.began.map_or(time, |began| time.on_clock_of(&began))
     }
 
     /// Adds to a series.
