@@ -72,7 +72,8 @@ impl<T: Into<Text>> From<T> for LlmRequestOptions {
 #[derive(Debug)]
 #[must_use = "a request that is dropped counts as canceled: call `finish`, `fail` or `end`"]
 pub struct LlmRequest {
-    recorder: Recorder,
+    /// The recorder whose span is that of the request.
+    pub(crate) recorder: Recorder,
     request: OperationHandle<Request>,
 }
 
@@ -271,9 +272,7 @@ impl LlmRequest {
     /// # Ok::<(), http::Error>(())
     /// ```
     pub fn inject_headers(&self, headers: &mut http::HeaderMap) {
-        if let Some(context) = &self.recorder.parent {
-            context.inject_headers(headers);
-        }
+        self.recorder.inject_headers(headers);
     }
 
     /// Passes the trace context of this request to any other carrier: `traceparent` and, if there is one, `tracestate`.
@@ -290,9 +289,7 @@ impl LlmRequest {
     ///
     /// The result of the closure is ignored, so that it can be one call of the host's own map of headers.
     pub fn inject<R>(&self, carrier: impl FnMut(&'static str, &str) -> R) {
-        if let Some(context) = &self.recorder.parent {
-            context.inject(carrier);
-        }
+        self.recorder.inject(carrier);
     }
 
     /// Returns the environment of a subprocess that makes this request: without `OTEL_*` variables, and with the trace
