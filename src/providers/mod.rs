@@ -27,7 +27,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits};
 
 use crate::propagation::TraceContext;
-use crate::session::{Recorder, ToolCall};
+use crate::session::{LlmRequest, Recorder, ToolCall};
 use first_reader::FirstReader;
 use queue::HostQueue;
 use reader::Reader;
@@ -178,6 +178,26 @@ impl ToolCall {
     /// ```
     pub fn otel_context(&self) -> opentelemetry::Context {
         context_of(self.context().as_deref())
+    }
+}
+
+impl LlmRequest {
+    /// Returns the [parent](Recorder::otel_context) for a host's own spans, such as those of its HTTP client: the span of the
+    /// request.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Span, Tracer, TracerProvider};
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    ///
+    /// # let telemetry = Telemetry::disabled();
+    /// # let tracer = telemetry.providers().tracer_provider().tracer("my-agent");
+    /// # let prompt = telemetry.session(Identity::new()).prompt("Fix the bug");
+    /// let request = prompt.llm_request("claude-sonnet-4-6");
+    /// tracer.start_with_context("POST", &request.otel_context()).end();
+    /// # request.end();
+    /// ```
+    pub fn otel_context(&self) -> Context {
+        self.recorder.otel_context()
     }
 }
 

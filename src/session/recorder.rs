@@ -378,6 +378,22 @@ impl Recorder {
         }
     }
 
+    /// Sets the headers `traceparent` and `tracestate` of an HTTP request to the trace context of this recorder. Otherwise as
+    /// [`LlmRequest::inject_headers`](crate::LlmRequest::inject_headers).
+    ///
+    /// ```
+    /// # use claude_code_telemetry::{Identity, Telemetry};
+    /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
+    /// let mut request = http::Request::get("http://localhost:8080/memory").body(())?;
+    /// prompt.recorder().inject_headers(request.headers_mut());
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    pub fn inject_headers(&self, headers: &mut http::HeaderMap) {
+        if let Some(context) = &self.parent {
+            context.inject_headers(headers);
+        }
+    }
+
     recorder_methods!(|self| self);
 
     /// Returns the environment of a subprocess whose parent is this span.
@@ -421,7 +437,7 @@ impl Recorder {
     /// Returns the given time, or the current time, on the clock of the enclosing operation.
     pub(crate) fn timestamp(&self, session: &SessionCore, given: Option<SystemTime>) -> Timestamp {
         let time = session.telemetry.timestamp(given);
-        self.began.map_or(time, |began| time.on(&began))
+        self.began.map_or(time, |began| time.on_clock_of(&began))
     }
 
     /// Adds to a series.

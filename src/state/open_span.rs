@@ -112,7 +112,8 @@ impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
         let Some(context) = self.context.as_deref().filter(|_| recorded) else {
             return false;
         };
-        let (end, duration) = end.since(&self.start);
+        let duration = end.duration_since(&self.start);
+        let end = end.wall_after(&self.start);
         let active = session.telemetry.active.load();
         record.set_duration(duration);
         outcome(&mut record, &active.policy);

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::SessionCore;
@@ -33,9 +34,13 @@ pub(crate) struct OperationHandle<O: Operation>(Option<Arc<Shared<O>>>);
 /// An operation with its session.
 pub(crate) struct Shared<O: Operation + ?Sized> {
     session: Arc<SessionCore>,
-    /// Only accessed while the operation is locked.
-    is_settled: AtomicBool,
-    operation: Mutex<O>,
+    state: Mutex<Locked<O>>,
+}
+
+/// The data behind the lock: the operation, and whether it is settled.
+pub(crate) struct Locked<O: ?Sized> {
+    is_settled: bool,
+    operation: O,
 }
 
 impl<O: Operation + 'static> OperationHandle<O> {
@@ -51,8 +56,10 @@ impl<O: Operation + 'static> OperationHandle<O> {
         let recorded = operation.is_recorded();
         let shared = Arc::new(Shared {
             session: Arc::clone(session),
-            is_settled: AtomicBool::new(false),
-            operation: Mutex::new(operation),
+            state: Mutex::new(Locked {
+                is_settled: false,
+                operation,
+            }),
         });
         if recorded {
             let weak: Weak<Shared<O>> = Arc::downgrade(&shared);
@@ -64,15 +71,14 @@ impl<O: Operation + 'static> OperationHandle<O> {
 
     /// Locks the operation. Returns `None` if it is settled, if telemetry was off at its beginning, and in a forked child,
     /// where another thread may have held the lock at the fork.
-    pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, O>)> {
+    pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, Locked<O>>)> {
         let shared = self.here()?;
         let operation = shared.lock();
-        let is_settled = shared.is_settled.load(Ordering::Relaxed);
-        (!is_settled).then_some((&shared.session, operation))
+        (!operation.is_settled).then_some((&shared.session, operation))
     }
 
     /// Locks the operation as [`lock`](Self::lock) does, and settles it: every further call returns `None`.
-    pub(crate) fn settle(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, O>)> {
+    pub(crate) fn settle(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, Locked<O>>)> {
         let shared = self.here()?;
         Some((&shared.session, shared.settle()?))
     }
@@ -94,13 +100,14 @@ impl<O: Operation> OperationHandle<O> {
 }
 
 impl<O: Operation + ?Sized> Shared<O> {
-    fn lock(&self) -> MutexGuard<'_, O> {
-        lock(&self.operation)
+    fn lock(&self) -> MutexGuard<'_, Locked<O>> {
+        lock(&self.state)
     }
 
-    fn settle(&self) -> Option<MutexGuard<'_, O>> {
-        let operation = self.lock();
-        (!self.is_settled.swap(true, Ordering::Relaxed)).then_some(operation)
+    fn settle(&self) -> Option<MutexGuard<'_, Locked<O>>> {
+        let mut operation = self.lock();
+        let was_settled = mem::replace(&mut operation.is_settled, true);
+        (!was_settled).then_some(operation)
     }
 
     fn abandon(&self) -> bool {
@@ -122,6 +129,20 @@ impl<O: Operation + ?Sized> Shared<O> {
 
     fn address(&self) -> usize {
         ptr::from_ref(self).addr()
+    }
+}
+
+impl<O: ?Sized> Deref for Locked<O> {
+    type Target = O;
+
+    fn deref(&self) -> &O {
+        &self.operation
+    }
+}
+
+impl<O: ?Sized> DerefMut for Locked<O> {
+    fn deref_mut(&mut self) -> &mut O {
+        &mut self.operation
     }
 }
 

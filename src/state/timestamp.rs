@@ -32,28 +32,42 @@ impl Timestamp {
         self.wall
     }
 
-    /// Returns this moment as the end of an operation that began at `start`, and the duration of the operation. The end
-    /// is never before the start.
-    pub(crate) fn since(&self, start: &Self) -> (u64, Duration) {
-        let took = match (start.monotonic, self.monotonic) {
+    /// Returns the time from `start` to this moment; zero if this moment is before `start`.
+    pub(crate) fn duration_since(&self, start: &Self) -> Duration {
+        match (start.monotonic, self.monotonic) {
             (Some(start), Some(end)) => end.saturating_duration_since(start),
             _ => Duration::from_nanos(self.wall.saturating_sub(start.wall)),
-        };
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        (start.wall.saturating_add(nanos), took)
+        }
+    }
+
+    /// Returns this moment, but never before `start`, on the wall clock of `start`, in nanoseconds since the Unix epoch: the
+    /// start plus the [duration](Self::duration_since) since it.
+    pub(crate) fn wall_after(&self, start: &Self) -> u64 {
+        let nanos = u64::try_from(self.duration_since(start).as_nanos()).unwrap_or(u64::MAX);
+        start.wall.saturating_add(nanos)
     }
 
     /// Returns this moment on the wall clock of `start`. If both moments were observed, the result is later than
     /// `start` by the monotonic time between them. Thus a parent and a child that end at the same moment get the same
     /// end time.
-    pub(crate) fn on(self, start: &Self) -> Self {
+    pub(crate) fn on_clock_of(self, start: &Self) -> Self {
         match (start.monotonic, self.monotonic) {
             (Some(_), Some(_)) => Self {
-                wall: self.since(start).0,
+                wall: self.wall_after(start),
                 ..self
             },
             _ => self,
         }
+    }
+
+    /// Returns the earlier of two moments on the same wall clock.
+    pub(crate) fn earlier(self, other: Self) -> Self {
+        if other.wall < self.wall { other } else { self }
+    }
+
+    /// Returns the later of two moments on the same wall clock.
+    pub(crate) fn later(self, other: Self) -> Self {
+        if other.wall > self.wall { other } else { self }
     }
 
     /// Returns the moment that is `duration` earlier.

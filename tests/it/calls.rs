@@ -1,13 +1,14 @@
 //! Requests and tool calls that a host addresses by its own ids, and handles that are dropped.
 #![cfg(feature = "testing")]
 
-use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use claude_code_telemetry::testing::InMemory;
+use claude_code_telemetry::testing::{InMemory, Span};
 use claude_code_telemetry::{
     ApiError, ApiRequest, Calls, ChildEnv, Config, Decision, DecisionSource, Identity,
-    LlmRequestOptions, Prompt, Service, Telemetry, ToolCallOptions, ToolOutcome,
+    LlmRequestOptions, Permission, Prompt, PromptEnd, Service, Telemetry, ToolCall,
+    ToolCallOptions, ToolOutcome,
 };
 
 use crate::host::start_with_diagnostics;
@@ -183,6 +184,133 @@ fn call_with_two_handles_is_finished_once() {
 }
 
 #[test]
+fn call_that_was_ended_through_another_handle_records_nothing() {
+    let memory = in_memory_with_bodies();
+    let prompt = prompt(&memory);
+    let calls = prompt.calls();
+    for is_explicit in [false, true] {
+        let request = calls.begin_request("r1", MODEL);
+        let tool = calls.begin_tool("t1", "Write");
+        let taken = (
+            calls.take_request("r1").unwrap(),
+            calls.take_tool("t1").unwrap(),
+        );
+        if is_explicit {
+            taken.0.end_at(SystemTime::now());
+            taken.1.end_at(SystemTime::now());
+        } else {
+            taken.0.end();
+            taken.1.end();
+        }
+        request.body("{}");
+        request.response_body("{}");
+        tool.decided(Decision::Accept, DecisionSource::Config);
+        tool.executing();
+        let request = Arc::into_inner(request).unwrap();
+        if is_explicit {
+            request.fail(ApiError::new(MODEL, "overloaded"));
+        } else {
+            request.finish(ApiRequest::new(MODEL).cost_usd(0.5));
+        }
+        Arc::into_inner(tool).unwrap().finish(ToolOutcome::new());
+    }
+    prompt.end();
+    assert_eq!(memory.events().names(), ["user_prompt"]);
+    for name in ["cost.usage", "code_edit_tool.decision"] {
+        assert_eq!(memory.metrics().named(name).total(), 0.0);
+    }
+    // The prompt, and twice the request, the tool call and its wait.
+    assert_eq!(memory.spans().len(), 7);
+    assert_eq!(memory.telemetry().health().dropped_handles, 0);
+}
+
+#[test]
+fn call_that_two_threads_end_at_once_has_one_end() {
+    const ROUNDS: usize = 50;
+    let memory = Telemetry::in_memory();
+    let prompt = prompt(&memory);
+    let calls = prompt.calls();
+    let answer = || ApiRequest::new(MODEL).cost_usd(0.5);
+    for round in 0..2 * ROUNDS {
+        let is_canceled = round % 2 == 1;
+        let request = calls.begin_request("r1", MODEL);
+        let tool = calls.begin_tool("t1", "Bash");
+        let other_request = calls.take_request("r1").unwrap();
+        let other_tool = calls.take_tool("t1").unwrap();
+        let request = Arc::into_inner(request).unwrap();
+        let tool = Arc::into_inner(tool).unwrap();
+        let barrier = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                request.finish(answer());
+                tool.finish(ToolOutcome::new());
+            });
+            barrier.wait();
+            if is_canceled {
+                other_request.end();
+                other_tool.end();
+            } else {
+                other_request.finish(answer());
+                other_tool.finish(ToolOutcome::new());
+            }
+        });
+    }
+    prompt.end();
+    let requests = memory.events().named("api_request").len();
+    assert!((ROUNDS..=2 * ROUNDS).contains(&requests), "{requests}");
+    let cost = memory.metrics().named("cost.usage").total();
+    assert_eq!(cost, 0.5 * requests as f64);
+    let spans = memory.spans();
+    let successes = spans.named("llm_request").with("success", true);
+    assert_eq!(successes.len(), requests);
+    let results = memory.events().named("tool_result").len();
+    assert!((ROUNDS..=2 * ROUNDS).contains(&results), "{results}");
+    assert_eq!(spans.named("tool.execution").len(), results);
+    for name in ["llm_request", "tool", "tool.blocked_on_user"] {
+        assert_eq!(spans.named(name).len(), 2 * ROUNDS);
+    }
+    assert_eq!(memory.telemetry().health().dropped_handles, 0);
+}
+
+#[test]
+fn ended_call_keeps_no_content_although_the_host_holds_a_handle() {
+    let memory = InMemory::builder()
+        .variable("OTEL_LOG_RAW_API_BODIES", "1")
+        .variable("OTEL_LOG_TOOL_DETAILS", "1")
+        .start();
+    let prompt = prompt(&memory);
+    let calls = prompt.calls();
+    let content: Arc<str> = "{}".into();
+    let begin = || {
+        let request = calls.begin_request("r", MODEL);
+        request.response_body(Arc::clone(&content));
+        let options = ToolCallOptions::new("Bash")
+            .input(Arc::clone(&content))
+            .parameters(Arc::clone(&content))
+            .file_path(Arc::clone(&content));
+        let held = (request, calls.begin_tool("t", options));
+        let taken = (calls.take_request("r"), calls.take_tool("t"));
+        (held, taken.0.unwrap(), taken.1.unwrap())
+    };
+    let (finished, request, tool) = begin();
+    request.finish(ApiRequest::new(MODEL));
+    tool.finish(ToolOutcome::new());
+    let (canceled, request, tool) = begin();
+    request.end();
+    tool.end();
+    let (failed, request, tool) = begin();
+    request.fail(ApiError::new(MODEL, "overloaded"));
+    tool.decided(Decision::Reject, DecisionSource::UserReject);
+    tool.finish(ToolOutcome::new());
+    // Everything that was recorded is delivered.
+    assert_eq!(memory.events().named("api_response_body").len(), 1);
+    assert_eq!(memory.spans().named("tool").len(), 3);
+    assert_eq!(Arc::strong_count(&content), 1);
+    drop((finished, canceled, failed));
+}
+
+#[test]
 fn reused_id_and_the_limit_of_1024_calls_end_the_oldest_call() {
     let memory = Telemetry::in_memory();
     let prompt = prompt(&memory);
@@ -316,18 +444,50 @@ fn attempt_starts_at_an_explicit_time() {
     let memory = Telemetry::in_memory();
     let prompt = prompt(&memory);
     let time = |seconds: u64| UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds);
-    let options = LlmRequestOptions::new(MODEL).at(time(0));
-    let request = prompt.llm_request(options);
+    let begin = || prompt.llm_request(LlmRequestOptions::new(MODEL).at(time(0)));
+    let answer = || ApiRequest::new(MODEL).cost_usd(0.0).at(time(8));
+
+    let request = begin();
     request.attempt_started_at(time(1));
     request.attempt_started_at(time(5));
-    request.finish(ApiRequest::new(MODEL).cost_usd(0.0).at(time(8)));
-    // The first call only marks the attempt that began with the request.
-    let span = memory.spans().named("llm_request");
-    let span = span.only().unwrap();
-    assert_eq!(span.attributes["attempt"], 2);
-    assert_eq!(span.attributes["duration_ms"], 8_000);
-    let event = memory.events().named("api_request");
-    assert_eq!(event.only().unwrap().attributes["duration_ms"], 3_000);
+    request.first_token_at(time(7));
+    request.first_token_at(time(8));
+    request.finish(answer());
+    let request = begin();
+    request.attempt_started_at(time(1));
+    request.retry_at(time(4));
+    request.first_token_at(time(7));
+    request.finish(answer());
+    // The first call refers to the attempt that has already begun, and sets its start.
+    let request = begin();
+    request.attempt_started_at(time(1));
+    request.first_token_at(time(3));
+    request.finish(answer());
+    let request = begin();
+    request.retry_at(time(4));
+    request.attempt_started_at(time(6));
+    request.finish(answer());
+
+    let spans = memory.spans().named("llm_request");
+    let events = memory.events().named("api_request");
+    let sent = spans.iter().zip(events.iter()).map(|(span, event)| {
+        assert_eq!(span.attributes["duration_ms"], 8_000);
+        let first_token = span.attributes.get("ttft_ms");
+        (
+            span.attributes["attempt"].as_int().unwrap(),
+            event.attributes["duration_ms"].as_int().unwrap(),
+            first_token.and_then(|time| time.as_int()),
+        )
+    });
+    assert_eq!(
+        sent.collect::<Vec<_>>(),
+        [
+            (2, 3_000, Some(2_000)),
+            (2, 4_000, Some(3_000)),
+            (1, 7_000, Some(2_000)),
+            (2, 2_000, None),
+        ]
+    );
 }
 
 #[test]
@@ -335,17 +495,85 @@ fn execution_has_the_duration_that_the_host_measured() {
     let memory = Telemetry::in_memory();
     let prompt = prompt(&memory);
     let duration = Duration::from_millis(4_200);
-    for is_executing in [true, false] {
-        let tool = prompt.tool("Bash");
-        if is_executing {
-            tool.executing();
-        }
-        tool.finish(ToolOutcome::new().duration(duration));
-    }
+    prompt
+        .tool("Bash")
+        .finish(ToolOutcome::new().duration(duration));
+    prompt.end_with(PromptEnd::new().duration(Duration::from_secs(60)));
     let results = memory.events().named("tool_result");
-    assert_eq!(results.with("duration_ms", 4_200).len(), 2);
-    let executions = memory.spans().named("tool.execution");
-    assert_eq!(executions.with("duration_ms", 4_200).len(), 2);
+    assert_eq!(results.with("duration_ms", 4_200).len(), 1);
+    let spans = memory.spans();
+    let only = |name: &str| spans.named(name).only().unwrap().clone();
+    let [interaction, tool, wait, execution] = [
+        "interaction",
+        "tool",
+        "tool.blocked_on_user",
+        "tool.execution",
+    ]
+    .map(only);
+    assert_eq!(execution.attributes["duration_ms"], 4_200);
+    assert_eq!(tool.attributes["duration_ms"], 4_200);
+    assert_eq!(wait.attributes["duration_ms"], 0);
+    for (parent, child) in [(&interaction, &tool), (&tool, &wait), (&tool, &execution)] {
+        assert_eq!(child.parent.as_ref(), Some(&parent.id));
+        assert!(parent.start <= child.start, "{parent:?} {child:?}");
+        let end = |span: &Span| span.start + span.duration;
+        assert!(end(child) <= end(parent), "{parent:?} {child:?}");
+    }
+}
+
+#[test]
+fn call_covers_its_wait_and_the_execution_that_follows() {
+    // The call begins at 10 s and ends at 20 s. The result is the start and the end of each span in milliseconds.
+    fn spans_of(steps: impl FnOnce(&ToolCall), duration: u64) -> [(u64, u64); 3] {
+        let memory = Telemetry::in_memory();
+        let prompt = prompt(&memory);
+        let tool = prompt.tool(ToolCallOptions::new("Bash").at(second(10)));
+        steps(&tool);
+        let outcome = ToolOutcome::new().duration(Duration::from_secs(duration));
+        tool.finish(outcome.at(second(20)));
+        let results = memory.events().named("tool_result");
+        let sent = &results.only().unwrap().attributes["duration_ms"];
+        assert_eq!(sent.as_int().unwrap(), duration as i64 * 1_000);
+        ["tool", "tool.blocked_on_user", "tool.execution"].map(|name| {
+            let spans = memory.spans().named(name);
+            let span = spans.only().unwrap();
+            let start = span.start.duration_since(UNIX_EPOCH).unwrap();
+            let [start, duration] = [start, span.duration].map(|time| time.as_millis() as u64);
+            (start, start + duration)
+        })
+    }
+    fn second(second: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(second)
+    }
+    let accepted = || Permission::accepted(DecisionSource::Config);
+
+    // The wait ends where the execution begins.
+    let spans = spans_of(|_| {}, 4);
+    assert_eq!(
+        spans,
+        [(10_000, 20_000), (10_000, 16_000), (16_000, 20_000)]
+    );
+    let spans = spans_of(|_| {}, 14);
+    assert_eq!(spans, [(6_000, 20_000), (6_000, 6_000), (6_000, 20_000)]);
+    // A wait that has ended keeps its end.
+    let spans = spans_of(|tool| tool.executing_at(second(15)), 4);
+    assert_eq!(
+        spans,
+        [(10_000, 20_000), (10_000, 15_000), (16_000, 20_000)]
+    );
+    let spans = spans_of(|tool| tool.executing_at(second(15)), 14);
+    assert_eq!(
+        spans,
+        [(10_000, 20_000), (10_000, 15_000), (15_000, 20_000)]
+    );
+    let spans = spans_of(|tool| tool.decided_as(accepted().at(second(15))), 14);
+    assert_eq!(
+        spans,
+        [(10_000, 20_000), (10_000, 15_000), (15_000, 20_000)]
+    );
+    let waited = || accepted().waited(Duration::from_secs(8)).at(second(15));
+    let spans = spans_of(|tool| tool.decided_as(waited()), 2);
+    assert_eq!(spans, [(7_000, 20_000), (7_000, 15_000), (18_000, 20_000)]);
 }
 
 #[test]

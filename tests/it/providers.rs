@@ -116,6 +116,10 @@ fn host_signals_are_delivered_over_every_protocol() {
         compile.set_status(Status::error("does not compile"));
         compile.end();
         tool.finish(ToolOutcome::new());
+        let request = prompt.llm_request("m");
+        let mut post = tracer.start_with_context("post", &request.otel_context());
+        post.end();
+        request.end();
         prompt.end();
         emit_log(&providers, "nothing there");
 
@@ -161,7 +165,7 @@ fn host_signals_are_delivered_over_every_protocol() {
         assert_eq!(logs[0].attributes["cache.size"], 3);
         assert_eq!(logs[0].raw.event_name, "cache.miss");
 
-        // All spans form a tree: the host's spans are children of the tool and its execution.
+        // All spans form a tree: the host's spans are children of the tool, its execution and the request.
         let spans = received.spans();
         let span = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
         let execution = span("claude_code.tool.execution");
@@ -169,6 +173,8 @@ fn host_signals_are_delivered_over_every_protocol() {
         assert_eq!(compile.trace_id, execution.trace_id);
         assert_eq!(compile.parent_span_id, execution.span_id);
         assert_eq!(look.parent_span_id, span("claude_code.tool").span_id);
+        let request = span("claude_code.llm_request");
+        assert_eq!(span("post").parent_span_id, request.span_id);
         assert_eq!(compile.attributes["files"], 3);
         assert_eq!(compile.events[0].name, "half");
 

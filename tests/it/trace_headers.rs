@@ -32,10 +32,13 @@ fn stale() -> Request<()> {
 }
 
 #[test]
-fn headers_carry_the_span_of_the_request_or_of_the_execution() {
+fn headers_carry_the_span_of_their_handle() {
     let host = Host::with([("TRACEPARENT", PARENT), ("TRACESTATE", "rojo=1")]);
     let prompt = host.batch_session().prompt("hi");
-    let [mut of_request, mut of_waiting, mut of_execution] = [stale(), stale(), stale()];
+    let [mut of_prompt, mut of_request] = [stale(), stale()];
+    let [mut of_waiting, mut of_execution] = [stale(), stale()];
+    let recorder = prompt.recorder();
+    recorder.inject_headers(of_prompt.headers_mut());
     let request = prompt.llm_request("m");
     request.inject_headers(of_request.headers_mut());
     request.finish(ApiRequest::new("m"));
@@ -48,6 +51,7 @@ fn headers_carry_the_span_of_the_request_or_of_the_execution() {
 
     let spans = host.spans();
     for (request, span) in [
+        (of_prompt, "interaction"),
         (of_request, "llm_request"),
         (of_waiting, "tool"),
         (of_execution, "tool.execution"),
@@ -110,6 +114,8 @@ fn headers_are_unchanged_when_tracing_is_off() {
         tool.executing();
         tool.inject_headers(&mut headers);
         tool.finish(ToolOutcome::new());
+        prompt.recorder().inject_headers(&mut headers);
+        session.recorder().inject_headers(&mut headers);
         assert_eq!(&headers, stale().headers());
     }
     host.shut_down();

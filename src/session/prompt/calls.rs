@@ -158,6 +158,7 @@ impl Calls {
     }
 
     /// Removes the open request with this id and returns it, so that it can be finished.
+    #[must_use = "a request that is dropped counts as canceled: call `finish`, `fail` or `end`"]
     pub fn take_request(&self, id: &str) -> Option<LlmRequest> {
         Some(take(&mut self.lock()?.requests, id)?.share())
     }
@@ -178,6 +179,7 @@ impl Calls {
     }
 
     /// Removes the open tool call with this id and returns it, so that it can be finished.
+    #[must_use = "a tool call that is dropped has no result: call `finish` or `end`"]
     pub fn take_tool(&self, id: &str) -> Option<ToolCall> {
         Some(take(&mut self.lock()?.tools, id)?.share())
     }

@@ -72,7 +72,8 @@ impl<T: Into<Text>> From<T> for LlmRequestOptions {
 #[derive(Debug)]
 #[must_use = "a request that is dropped counts as canceled: call `finish`, `fail` or `end`"]
 pub struct LlmRequest {
-    recorder: Recorder,
+    /// The recorder whose span is that of the request.
+    pub(crate) recorder: Recorder,
     request: OperationHandle<Request>,
 }
 
@@ -81,8 +82,8 @@ struct Request {
     model: Text,
     query_source: Option<Text>,
     span: OpenSpan<LlmSpan>,
-    /// True if [`LlmRequest::attempt_started`] has marked the current attempt.
-    is_attempt_marked: bool,
+    /// True if [`LlmRequest::attempt_started`] has reported the current attempt, so that its next call begins another one.
+    is_start_reported: bool,
     attempt_began: Timestamp,
     /// From the start of the current attempt.
     time_to_first_token: Option<Duration>,
@@ -103,7 +104,7 @@ impl LlmRequest {
                 model,
                 query_source,
                 span,
-                is_attempt_marked: false,
+                is_start_reported: false,
                 attempt_began: start,
                 time_to_first_token: None,
                 response_body: None,
@@ -124,13 +125,24 @@ impl LlmRequest {
     /// # drop(request);
     /// ```
     pub fn retry(&self) {
+        self.begin_attempt(None);
+    }
+
+    /// Begins another attempt as [`retry`](Self::retry) does, at an explicit time.
+    pub fn retry_at(&self, time: SystemTime) {
+        self.begin_attempt(Some(time));
+    }
+
+    fn begin_attempt(&self, time: Option<SystemTime>) {
         if let Some((session, mut request)) = self.request.lock() {
-            request.retry(session, None);
+            let start = session.telemetry.timestamp(time);
+            request.begin_attempt(start);
         }
     }
 
-    /// Reports that an attempt starts, for an HTTP layer that does not see which attempt it is. The first call marks
-    /// the attempt that began with the request, or with [`retry`](Self::retry); each later call begins another attempt.
+    /// Reports that an attempt starts, for an HTTP layer that does not see which attempt it is. The first call, or the first
+    /// one after [`retry`](Self::retry), refers to the attempt that has already begun, and sets its start. Each other call
+    /// begins another attempt.
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -151,10 +163,8 @@ impl LlmRequest {
 
     fn start_attempt(&self, time: Option<SystemTime>) {
         if let Some((session, mut request)) = self.request.lock() {
-            if request.is_attempt_marked {
-                request.retry(session, time);
-            }
-            request.is_attempt_marked = true;
+            let start = session.telemetry.timestamp(time);
+            request.report_start(start);
         }
     }
 
@@ -170,12 +180,19 @@ impl LlmRequest {
     /// # drop(request);
     /// ```
     pub fn first_token(&self) {
-        if let Some((session, mut request)) = self.request.lock()
-            && request.time_to_first_token.is_none()
-        {
-            let now = session.telemetry.timestamp(None);
-            let (_, took) = now.since(&request.attempt_began);
-            request.time_to_first_token = Some(took);
+        self.record_first_token(None);
+    }
+
+    /// Records the arrival of the first token as [`first_token`](Self::first_token) does, at an explicit time.
+    pub fn first_token_at(&self, time: SystemTime) {
+        self.record_first_token(Some(time));
+    }
+
+    fn record_first_token(&self, time: Option<SystemTime>) {
+        if let Some((session, mut request)) = self.request.lock() {
+            let began = request.attempt_began;
+            let took = || session.telemetry.timestamp(time).duration_since(&began);
+            request.time_to_first_token.get_or_insert_with(took);
         }
     }
 
@@ -255,9 +272,7 @@ impl LlmRequest {
     /// # Ok::<(), http::Error>(())
     /// ```
     pub fn inject_headers(&self, headers: &mut http::HeaderMap) {
-        if let Some(context) = &self.recorder.parent {
-            context.inject_headers(headers);
-        }
+        self.recorder.inject_headers(headers);
     }
 
     /// Passes the trace context of this request to any other carrier: `traceparent` and, if there is one, `tracestate`.
@@ -274,9 +289,7 @@ impl LlmRequest {
     ///
     /// The result of the closure is ignored, so that it can be one call of the host's own map of headers.
     pub fn inject<R>(&self, carrier: impl FnMut(&'static str, &str) -> R) {
-        if let Some(context) = &self.recorder.parent {
-            context.inject(carrier);
-        }
+        self.recorder.inject(carrier);
     }
 
     /// Returns the environment of a subprocess that makes this request: without `OTEL_*` variables, and with the trace
@@ -295,7 +308,8 @@ impl LlmRequest {
     }
 
     /// Ends a request to which the API responded: emits the event `claude_code.api_request`, adds cost and tokens to
-    /// the metrics, and ends the span. The requested model is that of the handle.
+    /// the metrics, and ends the span. If `answer` has no `requested_model`, and its model differs from the one with which
+    /// the request began, the latter becomes the requested model.
     ///
     /// ```
     /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry, TokenUsage};
@@ -349,6 +363,7 @@ impl LlmRequest {
         let (end, last_start) = request.complete(session, error.at, query_source, duration);
         let counted = u32::try_from(request.span.record.attempt).unwrap_or(u32::MAX);
         error.attempt.0.get_or_insert(counted);
+        request.response_body = None;
         request
             .span
             .end(session, end, |span, _| span.fail(&error, last_start));
@@ -375,7 +390,7 @@ impl LlmRequest {
     }
 
     fn end_request(self, time: Option<SystemTime>) {
-        if let Some((session, mut request)) = self.request.lock() {
+        if let Some((session, mut request)) = self.request.settle() {
             let end = session.telemetry.timestamp(time);
             request.response_body = None;
             request.span.end(session, end, |_, _| {});
@@ -393,12 +408,24 @@ impl LlmRequest {
 
 impl Request {
     /// Begins another attempt.
-    fn retry(&mut self, session: &SessionCore, time: Option<SystemTime>) {
-        self.is_attempt_marked = false;
-        self.attempt_began = session.telemetry.timestamp(time);
+    fn begin_attempt(&mut self, start: Timestamp) {
+        self.is_start_reported = false;
+        self.attempt_began = start;
         self.time_to_first_token = None;
-        let (at, _) = self.attempt_began.since(&self.span.start);
-        self.span.record.retry(at);
+        let start = start.wall_after(&self.span.start);
+        self.span.record.begin_attempt(start);
+    }
+
+    /// Sets the start of the current attempt, or begins another one if that start was reported before.
+    fn report_start(&mut self, start: Timestamp) {
+        if self.is_start_reported {
+            self.begin_attempt(start);
+        } else {
+            self.attempt_began = start;
+            let start = start.wall_after(&self.span.start);
+            self.span.record.move_attempt(start);
+        }
+        self.is_start_reported = true;
     }
 
     /// Completes the fields of an outcome that the host did not set: `query_source`, and the duration of the last
@@ -414,8 +441,9 @@ impl Request {
             query_source.clone_from(&self.query_source);
         }
         let end = session.telemetry.timestamp(at);
-        let last = *duration.get_or_insert_with(|| end.since(&self.attempt_began).1);
-        (end, end.on(&self.span.start).before(last).wall())
+        let last = *duration.get_or_insert_with(|| end.duration_since(&self.attempt_began));
+        let end_on_clock = end.on_clock_of(&self.span.start);
+        (end, end_on_clock.before(last).wall())
     }
 }
 

@@ -95,10 +95,18 @@ impl LlmSpan {
     }
 
     /// Adds another attempt, which begins at `start`, in nanoseconds since the Unix epoch.
-    pub(super) fn retry(&mut self, start: u64) {
+    pub(super) fn begin_attempt(&mut self, start: u64) {
         self.attempt += 1;
         if self.attempts.len() < MAX_ATTEMPTS {
             self.attempts.push(start);
+        }
+    }
+
+    /// Moves the start of the current attempt to `start`, in nanoseconds since the Unix epoch.
+    pub(super) fn move_attempt(&mut self, start: u64) {
+        let has_event = self.attempts.len() as u64 == self.attempt;
+        if let Some(last) = self.attempts.last_mut().filter(|_| has_event) {
+            *last = start;
         }
     }
 

@@ -13,7 +13,7 @@ use crate::record::{ApiError, ApiRequest, Decision, DecisionSource, Identity, Mc
 use crate::session::Session;
 use crate::telemetry::{Service, Telemetry};
 
-use super::{Permission, ToolCallOptions, ToolOutcome};
+use super::{LlmRequestOptions, Permission, ToolCallOptions, ToolOutcome};
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
@@ -132,6 +132,29 @@ fn attempts_without_a_span_event_are_counted() {
 }
 
 #[test]
+fn reported_start_moves_the_event_of_the_current_attempt() {
+    let times = |retries: u64| {
+        let lines = written(|session| {
+            let request = session.llm_request(LlmRequestOptions::new("m").at(at(0)));
+            (1..=retries).for_each(|second| request.retry_at(at(second)));
+            request.attempt_started_at(at(1_000));
+            request.finish(ApiRequest::new("m").at(at(2_000)));
+        });
+        let events = &span(&lines, "claude_code.llm_request")["events"];
+        let events = events.as_array().unwrap().iter();
+        let times = events.map(|event| event["time"].as_str().unwrap().to_owned());
+        times.collect::<Vec<_>>()
+    };
+    let moved = "1970-01-01T00:16:40.000Z";
+    assert_eq!(times(0), [moved]);
+    assert_eq!(times(1), ["1970-01-01T00:00:00.000Z", moved]);
+    // The last attempt has no event of its own.
+    let times = times(128);
+    assert_eq!(times.len(), 128);
+    assert_eq!(times[127], "1970-01-01T00:02:07.000Z");
+}
+
+#[test]
 fn ended_prompt_keeps_no_text() {
     written(|session| {
         let prompt = session.prompt("Fix the bug");
@@ -150,7 +173,10 @@ fn operation_abandoned_by_the_shutdown_keeps_no_content() {
     let content: Arc<str> = "{}".into();
     let kept = Mutex::new(None);
     written(|session| {
-        let options = ToolCallOptions::new("Bash").input(Arc::clone(&content));
+        let options = ToolCallOptions::new("Bash")
+            .input(Arc::clone(&content))
+            .parameters(Arc::clone(&content))
+            .file_path(Arc::clone(&content));
         let (tool, request) = (session.tool(options), session.llm_request("m"));
         request.response_body(Arc::clone(&content));
         *kept.lock().unwrap() = Some((tool, request));

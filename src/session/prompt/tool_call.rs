@@ -7,7 +7,6 @@ use super::calls::Handle;
 use super::llm_request::RequestContext;
 use super::tool_options::{Permission, ToolCallOptions, ToolOutcome};
 use super::tool_span::{BlockedSpan, ExecutionSpan, ToolSpan};
-use crate::content::Gated;
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision, ToolResult};
 use crate::session::Recorder;
@@ -364,7 +363,8 @@ impl ToolCall {
 impl Call {
     /// Returns the given time, or the current time, on the clock that all spans of the call share.
     fn timestamp(&self, session: &SessionCore, given: Option<SystemTime>) -> Timestamp {
-        session.telemetry.timestamp(given).on(&self.span.start)
+        let time = session.telemetry.timestamp(given);
+        time.on_clock_of(&self.span.start)
     }
 
     /// Ends the wait by the first decision. Returns the records of the decision, unless the host records them.
@@ -413,24 +413,26 @@ impl Call {
     /// Ends the call. Returns its result, unless the call was rejected and never ran.
     fn finish(&mut self, session: &SessionCore, outcome: ToolOutcome) -> Option<ToolResult> {
         let end = self.timestamp(session, outcome.at);
-        let permission = self.permission.as_ref();
-        let denied = permission.is_some_and(|permission| permission.decision == Decision::Reject);
-        if denied && self.execution.is_none() {
+        let is_rejected = self.permission.as_ref().is_some_and(Permission::rejects);
+        if is_rejected && self.execution.is_none() {
             self.end(session, end, None);
             return None;
         }
         let execution = self.execution.as_ref().map(|execution| execution.start);
-        let measured = execution.or(self.decided).unwrap_or(self.span.start);
-        let given = outcome.duration.map(|duration| end.before(duration));
-        let began = given.unwrap_or(measured);
+        let began = match (outcome.duration, self.decided) {
+            (None, decided) => execution.or(decided).unwrap_or(self.span.start),
+            (Some(duration), None) => end.before(duration),
+            // The execution follows the wait, which is recorded already.
+            (Some(duration), Some(decided)) => end.before(duration).later(decided),
+        };
+        self.blocked.start = self.blocked.start.earlier(began);
         self.execute(session, began);
         if let Some(execution) = &mut self.execution {
             execution.start = began;
         }
+        let measured = end.duration_since(&began);
+        let mut record = self.options.result().duration(measured);
         self.end(session, end, Some(&outcome));
-
-        let (_, duration) = end.since(&began);
-        let mut record = self.options.result().duration(duration);
         outcome.apply_to(&mut record);
         let permission = self.permission.as_ref();
         if let Some(permission) = permission.filter(|permission| permission.on_result) {
@@ -439,13 +441,17 @@ impl Call {
         Some(record)
     }
 
-    /// Ends all open spans. Returns true if the span of the tool call was recorded now.
+    /// Ends all open spans, and removes the content. Returns true if the span of the tool call was recorded now.
     fn end(
         &mut self,
         session: &SessionCore,
         end: Timestamp,
         outcome: Option<&ToolOutcome>,
     ) -> bool {
+        // Another handle can outlive the call, and must not keep its content in memory.
+        self.options.drop_content();
+        // The span of the call covers a wait and an execution whose durations the host gave.
+        self.span.start = self.span.start.earlier(self.blocked.start);
         self.blocked.end(session, end, |_, _| {});
         if let Some(execution) = &mut self.execution {
             execution.end(session, end, |execution, _| {
@@ -457,7 +463,7 @@ impl Call {
         let (tool, start) = (&self.options.name, self.span.start);
         self.span.end(session, end, |call, policy| {
             if let Some(outcome) = outcome {
-                call.finish(tool, outcome, end.since(&start).0, policy);
+                call.finish(tool, outcome, end.wall_after(&start), policy);
             }
         })
     }
@@ -476,9 +482,7 @@ impl Operation for Call {
 
     fn has_outcome(&self) -> bool {
         // A call that was rejected has no result.
-        let permission = self.permission.as_ref();
-        let is_rejected =
-            permission.is_some_and(|permission| permission.decision == Decision::Reject);
+        let is_rejected = self.permission.as_ref().is_some_and(Permission::rejects);
         self.span.has_ended() || is_rejected
     }
 
@@ -487,14 +491,9 @@ impl Operation for Call {
     }
 
     fn abandon(&mut self, session: &SessionCore) -> bool {
-        let recorded = !self.span.has_ended() && {
+        !self.span.has_ended() && {
             let end = self.timestamp(session, None);
             self.end(session, end, None)
-        };
-        // The host can keep the handle after a shutdown, and must not keep the content with it.
-        self.options.input = Gated::default();
-        self.options.parameters = Gated::default();
-        self.options.file_path = Gated::default();
-        recorded
+        }
     }
 }

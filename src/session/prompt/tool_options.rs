@@ -79,6 +79,13 @@ impl ToolCallOptions {
         }
     }
 
+    /// Removes the content, which is not needed after the end of the call.
+    pub(crate) fn drop_content(&mut self) {
+        self.input = Gated::default();
+        self.parameters = Gated::default();
+        self.file_path = Gated::default();
+    }
+
     /// Returns the language of the file if the tool edits one, or the language that the host set.
     pub(crate) fn language_if_edit(&self) -> Option<Text> {
         if self.language.is_some() || self.name.0.parse::<EditTool>().is_err() {
@@ -140,6 +147,11 @@ impl Permission {
         }
     }
 
+    /// Returns whether the tool may not run.
+    pub(super) fn rejects(&self) -> bool {
+        self.decision == Decision::Reject
+    }
+
     /// Creates the decision that the tool may run.
     pub fn accepted(source: DecisionSource) -> Self {
         Self::new(Decision::Accept, source)
@@ -151,7 +163,8 @@ impl Permission {
     }
 
     setters! {
-        /// Sets how long the call waited for the decision. The default is the time since the call began.
+        /// Sets how long the call waited for the decision. The default is the time since the call began. If the wait is
+        /// longer, the call begins earlier too.
         waited: Option<Duration>,
     }
 
@@ -193,9 +206,14 @@ record! {
         custom success: BoolAsString = "success", default BoolAsString(true);
         custom error: ToolError = "error";
         custom error_type: Option<Text> = "error_type";
-        /// Sets the duration of the execution, which then begins this much before its end (`duration_ms` of
-        /// `claude_code.tool_result` and `claude_code.tool.execution`). The default is the time since
-        /// [`executing`](crate::ToolCall::executing).
+        /// Sets the duration of the execution (`duration_ms` of `claude_code.tool_result` and
+        /// `claude_code.tool.execution`). The default is the time since [`executing`](crate::ToolCall::executing).
+        ///
+        /// The span of the execution then begins this much before its end, and the wait for the decision ends there. If the
+        /// call began later, the spans of the call and of the wait begin there too (that of the prompt does not: see
+        /// [`PromptEnd::duration`](crate::PromptEnd::duration)). If the wait ended before, by
+        /// [`decided`](crate::ToolCall::decided) or `executing`, the execution never begins before the end of the wait: a
+        /// longer duration is sent only on the event.
         optional duration: Option<Duration> = "duration_ms";
         /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit).
         /// They replace the parameters from the beginning of the call in the event `claude_code.tool_result`.
@@ -238,11 +256,12 @@ impl ToolOutcome {
         self
     }
 
-    /// Adds the outcome to the result record.
+    /// Adds the outcome to the result record, whose duration is the measured one.
     pub(crate) fn apply_to(self, result: &mut ToolResult) {
         result.success = self.success;
         result.error = self.error;
         result.error_type = self.error_type;
+        result.duration = self.duration.unwrap_or(result.duration);
         if self.parameters.content().is_some() {
             result.parameters = self.parameters;
         }

@@ -9,6 +9,7 @@ pub(super) const TOOL_OUTPUT: &schema::SpanEvent = &schema::SpanEvent {
     name: "tool.output",
     description: "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a truncated one \
                   adds `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)",
+    // The whole event needs `OTEL_LOG_TOOL_CONTENT`. `Gated<ToolDetails>` is the switch that an attribute needs in addition.
     attributes: attribute_rows! {
         Gated<ToolDetails> = "bash_command", "The command";
         Gated<ToolDetails> = "file_path", "The file";
