@@ -240,7 +240,8 @@ impl ExporterCounters {
             (dropped.rejected, "rejected by the receiver"),
             (
                 dropped.shutdown,
-                "not delivered before the exporter was turned off, or recorded after that",
+                "not delivered before the shutdown or before the exporter was turned off, or recorded \
+                 after that",
             ),
         ];
         let reasons = reasons.iter().filter(|(items, _)| *items > 0);
