@@ -126,11 +126,6 @@ fn warnings_are_written_once_also_if_telemetry_was_lost() {
     assert_eq!(status, 3);
     let warnings = errors.iter().filter(|line| line.contains(misspelled.0));
     assert_eq!(warnings.count(), 1, "{errors:#?}");
-    let reason = "not delivered before the shutdown or before the exporter was turned off";
-    assert!(
-        errors.iter().any(|line| line.contains(reason)),
-        "{errors:#?}"
-    );
 }
 
 #[test]
