@@ -111,12 +111,12 @@ impl Prices {
     /// # Errors
     ///
     /// Returns an error if the text is not JSON of this form, or if a price is negative.
-    pub fn from_json(json: &str) -> Result<Self, PricesError> {
+    pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, PricesError> {
         #[derive(Deserialize)]
         struct Table {
             models: BTreeMap<String, Price>,
         }
-        let Table { models } = serde_json::from_str(json).map_err(PricesError::Json)?;
+        let Table { models } = serde_json::from_slice(json.as_ref()).map_err(PricesError::Json)?;
         for (prefix, price) in &models {
             let cached = [price.cache_read, price.cache_write_5m, price.cache_write_1h];
             let uncached = [price.input, price.output];

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 /// Setters and constructors take `impl Into<Text>`: a `&str`, a `String` or a `Cow<'static, str>`. Texts of up to 24
 /// bytes are stored without an allocation. A longer `&str` is copied, a longer `String` is moved, and a `'static` text
 /// of any length is neither copied nor moved if it comes from [`from_static`](Self::from_static) or from a borrowed
-/// `Cow`.
+/// `Cow`. A `Cow` with a shorter lifetime is passed as `&cow`, which copies it, or as `cow.into_owned()`.
 ///
 /// ```
 /// use claude_code_telemetry::{ApiRequest, Text};
@@ -94,6 +94,13 @@ impl From<Cow<'static, str>> for Text {
             Cow::Borrowed(text) => Self::from_static(text),
             Cow::Owned(text) => text.into(),
         }
+    }
+}
+
+impl From<&Cow<'_, str>> for Text {
+    #[inline]
+    fn from(text: &Cow<'_, str>) -> Self {
+        (**text).into()
     }
 }
 

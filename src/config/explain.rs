@@ -59,6 +59,22 @@ impl Explanation {
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
+
+    /// Returns the explanation without the warnings that a [`Diagnosis`](crate::Diagnosis) contains too: those about
+    /// misspelled and about misplaced variables. A host that shows both shows each warning once with it.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::Config;
+    /// # let config = Config::builder().environment::<String, String>([]).build();
+    /// println!("{}\n{}", config.explain().without_diagnosed(), config.diagnose());
+    /// ```
+    pub fn without_diagnosed(&self) -> Self {
+        let mut explanation = self.clone();
+        explanation
+            .warnings
+            .retain(|warning| !warning.is_misspelling() && !warning.is_misplaced());
+        explanation
+    }
 }
 
 /// The largest width to which a column is padded, in characters. Without a limit one long value would move the other

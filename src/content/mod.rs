@@ -40,6 +40,9 @@ use crate::language::{UNKNOWN, language_from_path};
 /// [`Content::json`], from any value that serializes. A `&str` is copied, and a `String` is moved; [`Content::from_static`]
 /// does neither. `Debug` shows only the length.
 ///
+/// A `Cow` with a shorter lifetime, such as the result of `String::from_utf8_lossy`, is passed as `cow.into_owned()`, or
+/// as `&cow`, which copies it.
+///
 /// ```
 /// use claude_code_telemetry::Content;
 /// let content = Content::from(String::from("secret plans"));
@@ -128,6 +131,12 @@ impl From<Cow<'static, str>> for Content {
             Cow::Borrowed(text) => Self::from_static(text),
             Cow::Owned(text) => text.into(),
         }
+    }
+}
+
+impl From<&Cow<'_, str>> for Content {
+    fn from(text: &Cow<'_, str>) -> Self {
+        Self::from(&**text)
     }
 }
 

@@ -19,6 +19,8 @@ use std::fmt;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use probe::Missing;
+
 use crate::config::{Config, UnknownExporter, Warning};
 use crate::export::suppression::{self, SuppressedScope};
 use crate::thread;
@@ -72,7 +74,7 @@ impl Config {
     ///
     /// let config = Config::load();
     /// let diagnosis = config.diagnose();
-    /// println!("{}\n{diagnosis}", config.explain());
+    /// println!("{}\n{diagnosis}", config.explain().without_diagnosed());
     /// std::process::exit(if diagnosis.is_healthy() { 0 } else { 1 });
     /// ```
     pub fn diagnose(&self) -> Diagnosis {
@@ -125,14 +127,15 @@ impl Config {
                 Err(error) => break error == mpsc::RecvTimeoutError::Timeout,
             }
         };
-        let ended = thread.and_then(|thread| match is_late {
-            true => Ok(()),
+        let missing = match thread {
+            Ok(_) if is_late => Missing::TimedOut,
             // The thread has sent all results, and ends now.
-            false => thread.join().unwrap_or(Ok(())),
-        });
+            Ok(thread) => Missing::from_end(thread.join()),
+            Err(error) => Missing::NoResources(error),
+        };
         for probe in &mut probes {
             if !probe.is_tried {
-                probe.fail(ended.as_ref().err());
+                probe.fail(&missing);
             }
             probe.make_visible();
         }

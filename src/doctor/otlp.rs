@@ -1,5 +1,6 @@
 //! The probes of the OTLP exporters.
 
+use std::panic::resume_unwind;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -40,11 +41,17 @@ pub(super) async fn probe_all(
             let _ = tried.send(probe);
         });
     }
-    while probes.join_next().await.is_some() {}
+    let mut panic = None;
+    while let Some(ended) = probes.join_next().await {
+        panic = panic.or(ended.err().and_then(|error| error.try_into_panic().ok()));
+    }
     drop(helper);
     if let Some((_commands, running)) = running {
         let _ = running.await;
     }
     // The caller joins this thread when the channel is closed, so the channel stays open until nothing is left to do.
     drop(tried);
+    if let Some(panic) = panic {
+        resume_unwind(panic);
+    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::thread;
 use std::time::Duration;
 
 use crate::config::variables::shown_url;
@@ -63,16 +64,49 @@ impl Probe {
         }
     }
 
-    /// Records that the probe did not finish in time, or could not be run because of an error.
-    pub(super) fn fail(&mut self, error: Option<&io::Error>) {
-        self.problem = Some(match error {
-            Some(error) => format!("it cannot be tried: {error}"),
-            None => "the time limit passed before the trial ended".to_owned(),
-        });
-        self.remedy = error.map(|_| {
-            "raise the limits of threads (RLIMIT_NPROC, pids.max) and open files (RLIMIT_NOFILE)"
-                .to_owned()
-        });
+    /// Records that the exporter has no result.
+    pub(super) fn fail(&mut self, missing: &Missing) {
+        let (problem, remedy) = match missing {
+            Missing::TimedOut => (
+                "the time limit passed before the trial ended".to_owned(),
+                None,
+            ),
+            Missing::NoResources(error) => (
+                format!("it cannot be tried: {error}"),
+                Some(
+                    "raise the limits of threads (RLIMIT_NPROC, pids.max) and open files (RLIMIT_NOFILE)",
+                ),
+            ),
+            Missing::Panicked => (
+                "it cannot be tried, because of an internal error (a panic) of the doctor"
+                    .to_owned(),
+                None,
+            ),
+        };
+        self.problem = Some(problem);
+        self.remedy = remedy.map(str::to_owned);
+    }
+}
+
+/// The reason why an exporter has no result.
+#[derive(Debug)]
+pub(super) enum Missing {
+    /// The trial did not end in time.
+    TimedOut,
+    /// The system has no thread, descriptor or memory for the trial.
+    NoResources(io::Error),
+    /// The thread of the trials panicked.
+    Panicked,
+}
+
+impl Missing {
+    /// Returns the reason that follows from the end of the thread of the trials.
+    pub(super) fn from_end(end: thread::Result<io::Result<()>>) -> Self {
+        match end {
+            Ok(Ok(())) => Self::TimedOut,
+            Ok(Err(error)) => Self::NoResources(error),
+            Err(_) => Self::Panicked,
+        }
     }
 }
 
@@ -163,5 +197,34 @@ fn target(config: &Config, signal: Signal, exporter: Exporter) -> Option<String>
         Exporter::Prometheus => signal.prometheus.as_ref().map(PrometheusConfig::address),
         // The exporters of host instruments use the settings of the other exporters, which are tried as such.
         Exporter::HostOtlp | Exporter::HostConsole => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panic_of_the_trial_is_an_internal_error() {
+        let config = Config::builder()
+            .environment([
+                ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+                ("OTEL_LOGS_EXPORTER", "console"),
+            ])
+            .build();
+        let thread = thread::spawn(|| -> io::Result<()> { panic!("in a test") });
+        let panicked = Missing::from_end(thread.join());
+        let full = Missing::from_end(Ok(Err(io::Error::other("no thread"))));
+        for (missing, problem, has_remedy) in [
+            (panicked, "internal error", false),
+            (full, "no thread", true),
+            (Missing::from_end(Ok(Ok(()))), "time limit", false),
+        ] {
+            let mut probe = requested(&config).remove(0);
+            probe.fail(&missing);
+            let found = probe.problem.as_ref().unwrap();
+            assert!(found.contains(problem), "{missing:?}: {found}");
+            assert_eq!(probe.remedy.is_some(), has_remedy, "{missing:?}");
+        }
     }
 }

@@ -37,7 +37,8 @@ pub(super) fn describe(
     // Requests are posted to the root, because the endpoint of a signal is used as it is.
     if otlp.has_bare_url {
         probe.note = Some(format!(
-            "{endpoint} has no path and is used as it is; a receiver that responds with 404 or 405 there gets its requests at {path}"
+            "{endpoint} has no path and is used as it is; a receiver that responds with \
+             404 or 405 there gets its requests at {path}"
         ));
     }
     let trial = match trial {
@@ -49,8 +50,8 @@ pub(super) fn describe(
     };
     if let Some(path) = &trial.standard_path {
         probe.note = Some(format!(
-            "the receiver takes no requests at the URL of {endpoint}, which has no path, and takes them at {path}: add \
-             {path} to {endpoint}"
+            "the receiver takes no requests at the URL of {endpoint}, which has no path, and takes \
+             them at {path}: add {path} to {endpoint}"
         ));
     }
     if let Ok(delivery) = &trial.outcome {
@@ -104,7 +105,8 @@ impl Configured<'_> {
                 format!("this port speaks TLS: write https:// instead of http:// in {endpoint}")
             }
             Speaks::PlainText => format!(
-                "this port speaks no TLS: write http:// instead of https:// in {endpoint}, if the way there is safe"
+                "this port speaks no TLS: write http:// instead of https:// in {endpoint}, \
+                 if the way there is safe"
             ),
             Speaks::Other(Protocol::Grpc) => format!("this port speaks gRPC: set {protocol}=grpc"),
             Speaks::Other(_) => format!("this port speaks HTTP/1.1: set {protocol}=http/protobuf"),
@@ -122,38 +124,46 @@ impl Configured<'_> {
         );
         if let Some(proxy) = self.otlp.proxy.as_ref().filter(|_| no_connection) {
             return format!(
-                "requests go through the proxy of {}: correct that, or name the host of {endpoint} in NO_PROXY to go there directly",
+                "requests go through the proxy of {}: correct that, or name the host of \
+                 {endpoint} in NO_PROXY to go there directly",
                 proxy.variable
             );
         }
         match failure {
-        ErrorKind::Connect | ErrorKind::ConnectionRefused if is_unresolved => {
-            format!("correct the host in {endpoint}, or look at the name service of this machine")
+            ErrorKind::Connect | ErrorKind::ConnectionRefused if is_unresolved => {
+                format!(
+                    "correct the host in {endpoint}, or look at the name service of this machine"
+                )
+            }
+            ErrorKind::ConnectionRefused => format!(
+                "nothing listens there: start the receiver, or correct host and port in {endpoint}"
+            ),
+            ErrorKind::Timeout if is_unconnected => format!(
+                "the connection was not accepted: look at the network and its firewalls, or \
+                 correct host and port in {endpoint}"
+            ),
+            ErrorKind::Timeout => format!(
+                "it accepts connections and does not respond: correct host and port in \
+                 {endpoint} if it is not an OTLP receiver, or raise {} if it is slow",
+                self.variable(&TIMEOUT)
+            ),
+            ErrorKind::NoHeaders => "nothing is sent without its headers: correct the command of \
+                                     otelHeadersHelper; it prints one JSON object of strings"
+                .to_owned(),
+            ErrorKind::Broken => format!(
+                "correct {endpoint} if it is not an OTLP receiver, and {} if it speaks \
+                 another protocol",
+                self.variable(&PROTOCOL)
+            ),
+            ErrorKind::Internal => {
+                "raise the limit of threads (RLIMIT_NPROC, pids.max) if the system has no \
+                 thread to give"
+                    .to_owned()
+            }
+            ErrorKind::Connect | Answered(_) | Tls(_) => format!(
+                "look at the network and its firewalls, or correct host and port in {endpoint}"
+            ),
         }
-        ErrorKind::ConnectionRefused => format!(
-            "nothing listens there: start the receiver, or correct host and port in {endpoint}"
-        ),
-        ErrorKind::Timeout if is_unconnected => format!(
-            "the connection was not accepted: look at the network and its firewalls, or correct host and port in {endpoint}"
-        ),
-        ErrorKind::Timeout => format!(
-            "it accepts connections and does not respond: correct host and port in {endpoint} if it is not an OTLP receiver, or raise {} if it is slow",
-            self.variable(&TIMEOUT)
-        ),
-        ErrorKind::NoHeaders => {
-            "nothing is sent without its headers: correct the command of otelHeadersHelper; it prints one JSON object of strings".to_owned()
-        }
-        ErrorKind::Broken => format!(
-            "correct {endpoint} if it is not an OTLP receiver, and {} if it speaks another protocol",
-            self.variable(&PROTOCOL)
-        ),
-        ErrorKind::Internal => {
-            "raise the limit of threads (RLIMIT_NPROC, pids.max) if the system has no thread to give".to_owned()
-        }
-        ErrorKind::Connect | Answered(_) | Tls(_) => format!(
-            "look at the network and its firewalls, or correct host and port in {endpoint}"
-        ),
-    }
     }
 
     /// Returns the fix for a TLS problem.
@@ -163,24 +173,33 @@ impl Configured<'_> {
         let certificate = self.variable(&OTLP_CLIENT_CERTIFICATE);
         let key = self.variable(&OTLP_CLIENT_KEY);
         Some(match failure {
-        TlsFailure::UnknownAuthority => format!(
-            "write the certificate of its authority into a PEM file and name that in {authorities}, or in NODE_EXTRA_CA_CERTS to trust the authorities of this system too"
-        ),
-        TlsFailure::ClientCertificate => format!(
-            "name a certificate that it accepts, and its key, in {certificate} and {key}, or in CLAUDE_CODE_CLIENT_CERT and CLAUDE_CODE_CLIENT_KEY"
-        ),
-        TlsFailure::OtherNames => format!(
-            "write one of those names in {endpoint}, or give the receiver a certificate for its name"
-        ),
-        TlsFailure::MarkedAsAuthority => format!(
-            "write that certificate into the file of {authorities}, or of NODE_EXTRA_CA_CERTS to trust the authorities of this system too, or make another without the mark: `openssl req -x509 -addext basicConstraints=CA:FALSE`"
-        ),
-        TlsFailure::OldVersion => {
-            "give the receiver a certificate of version 3 for its name: `openssl x509 -req -extfile FILE`, with subjectAltName=DNS:NAME in FILE".to_owned()
-        }
-        TlsFailure::Certificate => "give the receiver another certificate".to_owned(),
-        TlsFailure::NotTls | TlsFailure::Connection => return None,
-    })
+            TlsFailure::UnknownAuthority => format!(
+                "write the certificate of its authority into a PEM file and name that in \
+                 {authorities}, or in NODE_EXTRA_CA_CERTS to trust the authorities of this \
+                 system too"
+            ),
+            TlsFailure::ClientCertificate => format!(
+                "name a certificate that it accepts, and its key, in {certificate} and \
+                 {key}, or in CLAUDE_CODE_CLIENT_CERT and CLAUDE_CODE_CLIENT_KEY"
+            ),
+            TlsFailure::OtherNames => format!(
+                "write one of those names in {endpoint}, or give the receiver a certificate \
+                 for its name"
+            ),
+            TlsFailure::MarkedAsAuthority => format!(
+                "write that certificate into the file of {authorities}, or of \
+                 NODE_EXTRA_CA_CERTS to trust the authorities of this system too, or make \
+                 another without the mark: `openssl req -x509 -addext \
+                 basicConstraints=CA:FALSE`"
+            ),
+            TlsFailure::OldVersion => {
+                "give the receiver a certificate of version 3 for its name: `openssl x509 \
+                 -req -extfile FILE`, with subjectAltName=DNS:NAME in FILE"
+                    .to_owned()
+            }
+            TlsFailure::Certificate => "give the receiver another certificate".to_owned(),
+            TlsFailure::NotTls | TlsFailure::Connection => return None,
+        })
     }
 
     /// Returns the fix for a request that the receiver answered with an error.
@@ -192,40 +211,45 @@ impl Configured<'_> {
         let class = trial.outcome.as_ref().map_err(ExportError::class);
         let is_retryable = matches!(class, Err(FailureClass::Retryable { .. }));
         match answer {
-        ErrorAnswer::Unauthenticated if self.config.headers_helper.is_some() => {
-            "the receiver does not accept the headers: check what otelHeadersHelper prints"
-                .to_owned()
+            ErrorAnswer::Unauthenticated if self.config.headers_helper.is_some() => {
+                "the receiver does not accept the headers: check what otelHeadersHelper prints"
+                    .to_owned()
+            }
+            ErrorAnswer::Unauthenticated if self.otlp.headers.is_empty() => format!(
+                "the receiver wants credentials: set {headers}, for example to \
+                 authorization=Bearer%20TOKEN, or otelHeadersHelper in the settings"
+            ),
+            ErrorAnswer::Unauthenticated => {
+                format!("the receiver does not accept the headers: check those of {headers}")
+            }
+            _ if is_retryable => {
+                "the receiver responds, but accepts no request now: try again later, or look \
+                 at its log"
+                    .to_owned()
+            }
+            ErrorAnswer::NotFound if !has_own_endpoint => format!(
+                "no OTLP receiver is at this path: {path} is appended to {endpoint}; correct \
+                 the path before it"
+            ),
+            ErrorAnswer::NotFound if self.otlp.has_bare_url => format!(
+                "no OTLP receiver is there, nor at {path}: write the whole path into {endpoint}"
+            ),
+            ErrorAnswer::NotFound => format!(
+                "no OTLP receiver is at this path: write the whole path into {endpoint}, \
+                 usually {path}"
+            ),
+            ErrorAnswer::Redirect => {
+                format!("write the address to which it redirects into {endpoint}")
+            }
+            ErrorAnswer::Unimplemented => format!(
+                "the receiver does not take this signal: turn it on there, or correct {endpoint}"
+            ),
+            ErrorAnswer::Other => {
+                format!(
+                    "look at the receiver's log, or correct {endpoint} if it is not an OTLP \
+                     receiver"
+                )
+            }
         }
-        ErrorAnswer::Unauthenticated if self.otlp.headers.is_empty() => format!(
-            "the receiver wants credentials: set {headers}, for example to authorization=Bearer%20TOKEN, or otelHeadersHelper in the settings"
-        ),
-        ErrorAnswer::Unauthenticated => {
-            format!("the receiver does not accept the headers: check those of {headers}")
-        }
-        _ if is_retryable => {
-            "the receiver responds, but accepts no request now: try again later, or look at its log"
-                .to_owned()
-        }
-        ErrorAnswer::NotFound if !has_own_endpoint => format!(
-            "no OTLP receiver is at this path: {path} is appended to {endpoint}; correct the path before it"
-        ),
-        ErrorAnswer::NotFound if self.otlp.has_bare_url => format!(
-            "no OTLP receiver is there, nor at {path}: write the whole path into {endpoint}"
-        ),
-        ErrorAnswer::NotFound => format!(
-            "no OTLP receiver is at this path: write the whole path into {endpoint}, usually {path}"
-        ),
-        ErrorAnswer::Redirect => {
-            format!("write the address to which it redirects into {endpoint}")
-        }
-        ErrorAnswer::Unimplemented => format!(
-            "the receiver does not take this signal: turn it on there, or correct {endpoint}"
-        ),
-        ErrorAnswer::Other => {
-            format!(
-                "look at the receiver's log, or correct {endpoint} if it is not an OTLP receiver"
-            )
-        }
-    }
     }
 }

@@ -240,7 +240,8 @@ impl ExporterCounters {
             (dropped.rejected, "rejected by the receiver"),
             (
                 dropped.shutdown,
-                "not delivered before the exporter was turned off, or recorded after that",
+                "not delivered before the shutdown or before the exporter was turned off, or recorded \
+                 after that",
             ),
         ];
         let reasons = reasons.iter().filter(|(items, _)| *items > 0);
@@ -288,5 +289,26 @@ impl ExporterCounters {
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
         lock(&self.progress)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_left_at_the_shutdown_are_reported_with_the_reason() {
+        let waiting = Arc::new(QueueDepth::default());
+        waiting.add(4, 400);
+        let counters =
+            ExporterCounters::new(Signal::Logs, Exporter::Otlp, waiting, Arc::default(), None);
+        counters.shut_down();
+        let message = counters.unreported_losses(true).unwrap();
+        assert_eq!(
+            message,
+            "4 items are lost so far: 4 not delivered before the shutdown or before the exporter \
+             was turned off, or recorded after that"
+        );
+        assert_eq!(counters.unreported_losses(true), None);
     }
 }

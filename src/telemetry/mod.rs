@@ -287,8 +287,7 @@ impl Telemetry {
                 counters.shutdown_returns();
             }
         }
-        let config = self.config();
-        Report::new(self.health(), config.warnings(), shutdown, in_time)
+        Report::new(self.health(), &self.config(), shutdown, in_time)
     }
 }
 

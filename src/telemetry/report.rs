@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::Warning;
+use crate::config::{Config, Warning};
 use crate::health::{ExporterHealth, Health};
 use crate::signal::Signal;
 
@@ -32,6 +32,8 @@ pub struct Report {
     /// Model requests, tool calls and hooks that have no outcome, because their handle was dropped, as in
     /// [`Health::dropped_handles`].
     pub dropped_handles: u64,
+    /// Requests whose cost is not known and was sent as 0, as in [`Health::requests_without_cost`].
+    pub requests_without_cost: u64,
     /// `true` if every exporter completed the request. `false` if the timeout passed first, or if it became clear that
     /// an exporter cannot complete it. Metrics may then have changed without appearing in any count here, because they
     /// were not collected yet.
@@ -39,8 +41,11 @@ pub struct Report {
     /// Also `true` for a shutdown if the only undelivered data points repeat delivered values: no measurement is lost
     /// with them.
     pub in_time: bool,
-    /// The number of warnings about the configuration.
+    /// The number of warnings about the configuration. A host that has already shown them sets it to 0, and `Display`
+    /// leaves them out.
     pub warnings: usize,
+    /// True if the configuration turns telemetry on.
+    is_enabled: bool,
     /// The first warnings about the configuration; [`Telemetry::explain`](super::Telemetry::explain) returns all of
     /// them.
     config_warnings: Vec<Warning>,
@@ -53,18 +58,16 @@ const MAX_WARNINGS: usize = 5;
 const MAX_WARNING_LENGTH: usize = 300;
 
 impl Report {
-    pub(super) fn new(
-        health: Health,
-        config_warnings: &[Warning],
-        shutdown: bool,
-        in_time: bool,
-    ) -> Self {
+    pub(super) fn new(health: Health, config: &Config, shutdown: bool, in_time: bool) -> Self {
+        let config_warnings = config.warnings();
         Self {
             in_time: in_time || shutdown && nothing_is_left(&health.exporters),
             exporters: health.exporters,
             lost_amounts: health.series_overflow + health.after_shutdown,
             dropped_handles: health.dropped_handles,
+            requests_without_cost: health.requests_without_cost,
             warnings: config_warnings.len(),
+            is_enabled: config.is_enabled(),
             config_warnings: config_warnings.iter().take(MAX_WARNINGS).cloned().collect(),
         }
     }
@@ -90,7 +93,10 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines: Vec<String> = self.exporters.iter().map(line).collect();
         if lines.is_empty() {
-            lines.push("telemetry is off".to_owned());
+            lines.push(match self.is_enabled {
+                true => "telemetry has no exporter".to_owned(),
+                false => "telemetry is off".to_owned(),
+            });
         }
         if self.lost_amounts > 0 {
             lines.push(format!(
@@ -100,8 +106,22 @@ impl fmt::Display for Report {
         }
         match self.dropped_handles {
             0 => {}
-            1 => lines.push("1 handle was dropped without an outcome".to_owned()),
-            many => lines.push(format!("{many} handles were dropped without an outcome")),
+            1 => lines.push(
+                "1 handle was dropped without an outcome; this is right if its call was canceled"
+                    .to_owned(),
+            ),
+            many => lines.push(format!(
+                "{many} handles were dropped without an outcome; this is right if their calls were \
+                 canceled"
+            )),
+        }
+        match self.requests_without_cost {
+            0 => {}
+            1 => lines
+                .push("1 request was sent with cost 0, because its cost is not known".to_owned()),
+            many => lines.push(format!(
+                "{many} requests were sent with cost 0, because their cost is not known"
+            )),
         }
         if !self.in_time {
             lines.push("not everything was delivered in time".to_owned());
@@ -111,7 +131,7 @@ impl fmt::Display for Report {
             1 => lines.push("1 warning about the configuration:".to_owned()),
             many => lines.push(format!("{many} warnings about the configuration:")),
         }
-        let warnings = self.config_warnings.iter();
+        let warnings = self.config_warnings.iter().take(self.warnings);
         lines.extend(warnings.map(|warning| format!("- {}", shortened(warning.to_string()))));
         let more = self.warnings.saturating_sub(MAX_WARNINGS);
         if more > 0 {

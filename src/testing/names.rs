@@ -1,5 +1,8 @@
 //! The names of the catalog, with which the names in a test are compared.
 
+use strsim::osa_distance;
+
+use super::items::{Event, Metric, Span};
 use crate::catalog::{EVENT_ATTRIBUTES, EVENTS, METRICS, SPANS, STANDARD_ATTRIBUTES};
 use crate::config::nearest;
 use crate::schema::key::SPAN_TYPE;
@@ -18,13 +21,31 @@ pub(super) fn short(name: &str) -> &str {
     name.strip_prefix("claude_code.").unwrap_or(name)
 }
 
-/// Panics if the catalog has no item with this name.
+/// Panics if the catalog has no item of this kind with this name.
 #[track_caller]
 pub(super) fn check_name<T: Kind>(name: &str) {
-    let known = T::names();
-    if !known.iter().any(|known| short(known) == short(name)) {
-        unknown(T::WORD, name, known.into_iter().map(short));
+    if is_name_of::<T>(name) {
+        return;
     }
+    for (word, is_other, method) in [
+        (Event::WORD, is_name_of::<Event>(name), "events()"),
+        (Metric::WORD, is_name_of::<Metric>(name), "metrics()"),
+        (Span::WORD, is_name_of::<Span>(name), "spans()"),
+    ] {
+        assert!(
+            !is_other,
+            "the catalog has no {} {name:?}: it is {} {word}, use {method}",
+            T::WORD,
+            if word == Event::WORD { "an" } else { "a" },
+        );
+    }
+    unknown(T::WORD, name, T::names().into_iter().map(short));
+}
+
+fn is_name_of<T: Kind>(name: &str) -> bool {
+    T::names()
+        .into_iter()
+        .any(|known| short(known) == short(name))
 }
 
 /// Panics if neither the catalog nor the emitted data has an attribute with this key.
@@ -58,6 +79,13 @@ pub(super) fn check_key(key: &str, is_emitted: bool) {
 #[track_caller]
 #[allow(clippy::panic, reason = "only tests use this module")]
 fn unknown<'n>(word: &str, name: &str, known: impl Iterator<Item = &'n str>) {
-    let nearest = nearest(name, known).unwrap_or_default();
-    panic!("the catalog has no {word} {name:?}; did you mean {nearest:?}?");
+    match nearest(short(name), known).filter(|known| is_similar(short(name), known)) {
+        Some(known) => panic!("the catalog has no {word} {name:?}; did you mean {known:?}?"),
+        None => panic!("the catalog has no {word} {name:?}"),
+    }
+}
+
+/// Returns true if `name` is a part of a name of the catalog, or at most a third of it has to be edited.
+fn is_similar(name: &str, known: &str) -> bool {
+    known.contains(name) || osa_distance(name, known) <= known.len() / 3
 }

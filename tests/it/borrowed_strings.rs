@@ -88,6 +88,8 @@ fn every_form_of_a_string_is_accepted() {
     let session = memory.telemetry().session(Identity::new());
     let borrowed: Cow<'static, str> = Cow::Borrowed("claude-sonnet-4-6");
     let owned: Cow<'static, str> = Cow::Owned(agent.model.clone());
+    let lossy: Cow<'_, str> = String::from_utf8_lossy(agent.model.as_bytes());
+    let question: Cow<'_, str> = String::from_utf8_lossy(agent.question.as_bytes());
     for model in [
         ApiRequest::new("claude-sonnet-4-6"),
         ApiRequest::new(&agent.model),
@@ -95,6 +97,8 @@ fn every_form_of_a_string_is_accepted() {
         ApiRequest::new(borrowed),
         ApiRequest::new(owned.clone()),
         ApiRequest::new(STATIC),
+        ApiRequest::new(&lossy),
+        ApiRequest::new(lossy.clone().into_owned()),
     ] {
         session.record_api_request(model);
     }
@@ -104,13 +108,15 @@ fn every_form_of_a_string_is_accepted() {
         UserPrompt::new(agent.question.clone()),
         UserPrompt::new(Cow::Borrowed("Fix the failing test")),
         UserPrompt::new(CONTENT),
+        UserPrompt::new(&question),
+        UserPrompt::new(question.clone().into_owned()),
     ] {
         session.prompt(prompt).end();
     }
     session.llm_request(STATIC).finish(ApiRequest::new(owned));
     let requests = memory.events().named("api_request");
-    assert_eq!(requests.with("model", "claude-sonnet-4-6").len(), 7);
+    assert_eq!(requests.with("model", "claude-sonnet-4-6").len(), 9);
     let prompts = memory.events().named("user_prompt");
-    assert_eq!(prompts.with("prompt_length", 20).len(), 5);
+    assert_eq!(prompts.with("prompt_length", 20).len(), 7);
     let _ = Service::new(&agent.model, &agent.model);
 }

@@ -65,7 +65,7 @@ fn help_is_printed_for_the_program_and_every_command() {
             assert!(out.lines().all(|line| line.len() <= 100), "{out}");
         }
     }
-    for command in ["replay", "doctor"] {
+    for command in ["replay", "doctor", "explain", "catalog"] {
         let (_, out, _) = run(&[command, "--help"], &[], "");
         assert!(out.contains("\nExit status"), "{out}");
     }
@@ -138,6 +138,16 @@ fn explain_prints_the_explanation_as_text_or_json() {
     assert_eq!(warning["origin"], "environment");
     assert_eq!(warning["nearest"], "otlp");
     assert_eq!(warning["message"], config.warnings()[0].to_string());
+}
+
+#[test]
+fn explain_says_that_telemetry_is_off() {
+    let (status, text, err) = run(&["explain"], &[], "");
+    assert_eq!((status, err.as_str()), (0, ""));
+    let (_, doctor, _) = run(&["doctor"], &[], "");
+    let last = doctor.trim_end().lines().last().unwrap();
+    assert!(last.starts_with("Telemetry is off: it needs "), "{doctor}");
+    assert_eq!(text.trim_end().lines().last(), Some(last));
 }
 
 #[test]

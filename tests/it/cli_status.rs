@@ -116,6 +116,19 @@ fn status_is_3_if_telemetry_was_lost() {
 }
 
 #[test]
+fn warnings_are_written_once_also_if_telemetry_was_lost() {
+    let receiver = unavailable();
+    let misspelled = ("OTEL_EXPORTER_OLTP_ENDPOINT", "http://collector:4318");
+    let mut replay = Replay::start(&receiver, &[SHORT[0], SHORT[1], misspelled]);
+    replay.line(SESSION);
+    replay.line(&skill("s"));
+    let (status, errors) = replay.end();
+    assert_eq!(status, 3);
+    let warnings = errors.iter().filter(|line| line.contains(misspelled.0));
+    assert_eq!(warnings.count(), 1, "{errors:#?}");
+}
+
+#[test]
 fn status_is_4_if_telemetry_is_off_which_is_reported_once() {
     let mut replay = Replay::spawn(&["-"], []);
     replay.line(SESSION);

@@ -728,6 +728,9 @@ fn misspelled_variables_are_named_first_and_are_not_healthy() {
     let (status, out, _) = run(&misspelled, &[]);
     assert_eq!(status, Some(1), "{out}");
     assert!(!out.contains("CANARY"), "{out}");
+    for (name, _) in misspelled {
+        assert_eq!(out.matches(&format!("{name} (")).count(), 1, "{out}");
+    }
 
     // Standard variables of OpenTelemetry do not count as misspelled, and neither do names that share only a prefix
     // with a variable.

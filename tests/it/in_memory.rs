@@ -236,7 +236,19 @@ fn names_that_the_catalog_lacks_panic_with_the_nearest_one() {
         ),
         (
             panic_of(|| events.named("token.usage")),
-            r#"event "token.usage"; did you mean "#,
+            r#"event "token.usage": it is a metric, use metrics()"#,
+        ),
+        (
+            panic_of(|| events.named("claude_code.cost.usage")),
+            r#"event "claude_code.cost.usage": it is a metric, use metrics()"#,
+        ),
+        (
+            panic_of(|| metrics.named("api_request")),
+            r#"metric "api_request": it is an event, use events()"#,
+        ),
+        (
+            panic_of(|| metrics.named("llm_request")),
+            r#"metric "llm_request": it is a span, use spans()"#,
         ),
         (
             panic_of(|| metrics.named("claude_code.tokens.usage")),
@@ -264,6 +276,10 @@ fn names_that_the_catalog_lacks_panic_with_the_nearest_one() {
             "{message}"
         );
     }
+    assert_eq!(
+        panic_of(|| events.named("weather")),
+        r#"the catalog has no event "weather""#
+    );
     // Names of the catalog that were not emitted, and keys that are not in the catalog but were emitted.
     assert!(events.named("skill_activated").is_empty());
     assert_eq!(

@@ -347,7 +347,7 @@ fn invalid_prices_are_rejected_with_the_reason() {
 #[test]
 fn example_table_of_prices_is_valid() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/prices.json");
-    let prices = Prices::from_json(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let prices = Prices::from_json(std::fs::read(path).unwrap()).unwrap();
     let usage = TokenUsage::new().input(1_000_000);
     assert_eq!(prices.cost_usd("claude-sonnet-4-6", usage), Some(3.0));
 }
@@ -377,7 +377,12 @@ fn requests_without_a_cost_are_counted_and_each_model_is_reported_once() {
     }
     session.llm_request("odd-1").finish(request("odd-1"));
     assert_eq!(telemetry.health().requests_without_cost, 7);
-    telemetry.shutdown();
+    let report = telemetry.shutdown();
+    assert_eq!(report.requests_without_cost, 7);
+    let text = report.to_string();
+    let line = "7 requests were sent with cost 0, because their cost is not known";
+    assert!(text.lines().any(|shown| shown == line), "{text}");
+    assert!(report.is_complete());
     let mut messages = diagnostics.all();
     messages.sort();
     let of = |model: &str| {

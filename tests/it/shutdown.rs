@@ -402,11 +402,12 @@ fn disabled_telemetry_does_nothing() {
     let mut none = environment(&hole.endpoint(), Protocol::any(), &[]);
     none.insert("OTEL_METRICS_EXPORTER".to_owned(), "none".to_owned());
     none.insert("OTEL_LOGS_EXPORTER".to_owned(), String::new());
-    for telemetry in [
-        Telemetry::disabled(),
-        off("CLAUDE_CODE_ENABLE_TELEMETRY", "0"),
-        off("OTEL_SDK_DISABLED", "true"),
-        Telemetry::start(host::config(none), host::service()),
+    let without_exporter = Telemetry::start(host::config(none), host::service());
+    for (telemetry, expected) in [
+        (Telemetry::disabled(), "telemetry is off"),
+        (off("CLAUDE_CODE_ENABLE_TELEMETRY", "0"), "telemetry is off"),
+        (off("OTEL_SDK_DISABLED", "true"), "telemetry is off"),
+        (without_exporter, "telemetry has no exporter"),
     ] {
         assert!(!telemetry.is_enabled());
         let session = telemetry.session(session("s"));
@@ -422,7 +423,7 @@ fn disabled_telemetry_does_nothing() {
         assert!(report.is_complete() && report.exporters.is_empty());
         let text = report.to_string();
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        assert_eq!(first, "telemetry is off");
+        assert_eq!(first, expected);
         // Exporters are configured but have no effect, which causes a warning.
         assert_eq!(
             rest.is_empty(),

@@ -16,6 +16,7 @@ const MARKDOWN: &str = include_str!("../../../docs/TELEMETRY.md");
 
 /// Lists everything that is emitted: metrics, events and spans with their attributes
 #[derive(Args)]
+#[command(after_help = "Exit status: 0, or 1 if the command line is invalid.")]
 pub(crate) struct Arguments {
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Markdown)]

@@ -8,8 +8,12 @@ use serde_json::{Value, json};
 
 use crate::output::print;
 
-/// Shows the variables that are set, with origin and effect, and warns of probable mistakes
+/// The line of `doctor` about telemetry that is off.
+const OFF: &str = "\nTelemetry is off: it needs CLAUDE_CODE_ENABLE_TELEMETRY=1, and OTEL_SDK_DISABLED must not be on.\n";
+
+/// Shows the variables that are set, their origin and what follows, and warns of mistakes
 #[derive(Args)]
+#[command(after_help = "Exit status: 0, or 1 if the command line is invalid.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     trust: Trust,
@@ -45,7 +49,12 @@ impl Trust {
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let config = arguments.trust.config();
     match arguments.format {
-        Format::Text => print(config.explain()),
+        Format::Text => {
+            print(config.explain());
+            if !config.is_enabled() {
+                print(OFF);
+            }
+        }
         Format::Json => print(format_args!("{:#}\n", explanation(&config))),
     }
     ExitCode::SUCCESS

@@ -21,7 +21,9 @@ use status::Status;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Run a command with --help to see its options and exit statuses."
+    after_help = "\
+Run a command with --help to see its options and exit statuses. Without a valid command, the exit
+status is 1."
 )]
 struct Arguments {
     #[command(subcommand)]

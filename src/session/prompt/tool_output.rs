@@ -54,6 +54,12 @@ impl ToolOutput {
     }
 
     /// Sets the text that the tool returned.
+    ///
+    /// ```
+    /// # use claude_code_telemetry::ToolOutput;
+    /// # let stdout = b"ok";
+    /// let output = ToolOutput::new().output(String::from_utf8_lossy(stdout).into_owned());
+    /// ```
     pub fn output(self, text: impl Into<Content>) -> Self {
         self.with(keys!("output"), text)
     }

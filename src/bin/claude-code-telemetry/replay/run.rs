@@ -173,12 +173,14 @@ impl<'a> Run<'a> {
         // A transcript without a session still reports problems of the configuration.
         let telemetry = self.started.unwrap_or_else(|| Started::new(None)).telemetry;
         flush(&telemetry, self.stop);
-        let report = telemetry.shutdown();
+        let mut report = telemetry.shutdown();
         if report.exporters.is_empty() {
             Status::Off
         } else if report.is_complete() {
             Status::Delivered
         } else {
+            // The warnings were written at the start.
+            report.warnings = 0;
             complain(report);
             Status::Lost
         }
