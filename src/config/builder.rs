@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::explain::Explanation;
+use super::explain::{Explanation, HostSetting};
 use super::secret::Secret;
 use super::{NumberEncoding, SettingsFiles};
 use crate::environment::Environment;
@@ -36,10 +36,6 @@ pub struct ConfigBuilder {
     pub(super) installation_id_path: Option<PathBuf>,
     pub(super) prometheus_ports: Option<RangeInclusive<u16>>,
 }
-
-/// A setting that the host made with a method instead of a variable, and that is not the default: the name of the method,
-/// and the value.
-pub(super) type HostSetting = (&'static str, String);
 
 impl ConfigBuilder {
     /// Reads these variables instead of the process environment, which is then never read. Settings files are not read

@@ -3,10 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::builder::HostSetting;
 use super::changes::{ChangedSetting, differences};
-use super::values::Setting;
+use super::problem::Problem;
+use super::setting::Setting;
+use super::source::{Assignment, Provenance};
 use super::warnings::Warning;
+use crate::visible::visible;
+
+/// A setting that the host made with a method instead of a variable, and that is not the default: the name of the method,
+/// and the value.
+pub(super) type HostSetting = (&'static str, String);
 
 /// The explanation of a configuration: the origin of every value, the resulting behavior, and every warning. It
 /// displays as a table. Secrets are hidden.
@@ -80,6 +86,55 @@ impl Explanation {
 /// The largest width to which a column is padded, in characters. Without a limit one long value would move the other
 /// columns out of sight.
 const WIDEST: usize = 56;
+
+/// The resolution adds to the explanation. Each warning is kept once.
+impl Explanation {
+    /// Adds a warning about a value, and returns its message.
+    pub(super) fn warn(&mut self, set: &Assignment, problem: Problem) -> String {
+        let shown = set.variable.is_some().then(|| set.shown.clone());
+        self.add(Some(&set.name), shown, Some(&set.origin), problem)
+    }
+
+    /// Adds a warning about a variable whose value cannot be shown, for example because it is not valid Unicode.
+    pub(super) fn warn_of_name(&mut self, name: &str, origin: &Provenance, problem: Problem) {
+        self.add(Some(name), None, Some(origin), problem);
+    }
+
+    /// Adds a warning about a settings file, or a folder of settings files.
+    pub(super) fn warn_of_file(&mut self, origin: &Provenance, problem: Problem) {
+        self.add(None, None, Some(origin), problem);
+    }
+
+    /// Adds a warning about the configuration as a whole.
+    pub(super) fn warn_overall(&mut self, problem: Problem) {
+        self.add(None, None, None, problem);
+    }
+
+    fn add(
+        &mut self,
+        variable: Option<&str>,
+        value: Option<String>,
+        origin: Option<&Provenance>,
+        problem: Problem,
+    ) -> String {
+        let warning = Warning {
+            variable: variable.map(visible),
+            value,
+            origin: origin.cloned(),
+            problem,
+        };
+        let text = warning.to_string();
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+        text
+    }
+
+    /// Adds a behavior that results from the variables although none of them states it.
+    pub(super) fn fact(&mut self, text: &str) {
+        self.facts.push(visible(text));
+    }
+}
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

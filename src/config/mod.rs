@@ -21,6 +21,7 @@ mod regular_file;
 mod resolve;
 mod resolver;
 pub(crate) mod secret;
+mod setting;
 mod settings;
 pub(crate) mod source;
 mod terminal;
@@ -41,9 +42,9 @@ pub use explain::Explanation;
 pub(crate) use nearest::nearest;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) use otlp::path;
+pub use setting::Setting;
 pub use settings::SettingsFiles;
 pub use source::{Layer, Provenance};
-pub use values::Setting;
 pub use warnings::Warning;
 
 #[cfg_attr(not(feature = "prometheus"), allow(unused_imports))]

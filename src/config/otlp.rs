@@ -9,9 +9,9 @@ use super::problem::{EndpointProblem, Problem};
 use super::proxy::{self, ProxyConfig};
 use super::resolver::{Resolver, Unusable};
 use super::secret::Secret;
+use super::setting::Setting;
 use super::source::Layer;
 use super::tls::{self, TlsConfig};
-use super::values::Setting;
 use super::variables::{self, Variable, shown_url};
 use crate::signal::Signal;
 

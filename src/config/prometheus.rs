@@ -7,7 +7,7 @@ use super::endpoint::without_brackets;
 use super::no_proxy::is_loopback;
 use super::problem::Problem;
 use super::resolver::{Resolver, Unusable};
-use super::values::Setting;
+use super::setting::Setting;
 use super::variables;
 
 /// The address at which the page is served.

@@ -11,8 +11,8 @@ use super::problem::Problem;
 use super::protocol::Protocol;
 use super::resolver::Resolver;
 use super::secret::Secret;
+use super::setting::Setting;
 use super::source::Layer;
-use super::values::Setting;
 use super::variables;
 
 /// A proxy: its address and the credentials for it.

@@ -11,9 +11,10 @@ use super::prometheus;
 use super::protocol::Temporality;
 use super::resolver::{Features, Resolver, Unusable};
 use super::secret::Secret;
+use super::setting::Setting;
 use super::source::{Assignment, Layer, Provenance};
 use super::terminal::terminal_type;
-use super::values::{Setting, Values, from_environment};
+use super::values::{Values, from_environment};
 use super::variables::{self, Typed};
 use super::{
     AttributeSwitches, Config, ConfigBuilder, HeadersHelper, SignalConfig, UnknownExporter,

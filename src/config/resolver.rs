@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 
 use super::explain::Explanation;
 use super::problem::Problem;
+use super::setting::Setting;
 use super::source::Layer;
-use super::values::{Setting, Values};
+use super::values::Values;
 use super::variables::PerSignal;
 use crate::signal::Signal;
 

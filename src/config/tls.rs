@@ -6,8 +6,8 @@
 
 use super::problem::{Problem, TlsProblem};
 use super::resolver::{Resolver, Unusable};
+use super::setting::Setting;
 use super::source::Layer;
-use super::values::Setting;
 use super::variables;
 
 pub(crate) use super::pem::{FileError, IdentityFiles, Material, PemFile, TlsFiles, Trust};

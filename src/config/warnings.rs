@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::explain::Explanation;
 use super::problem::Problem;
-use super::source::{Assignment, Provenance};
+use super::source::Provenance;
 use crate::visible::visible;
 
 /// A warning about a setting that is probably a mistake. It displays the variable, its value (unless that is secret),
@@ -12,9 +11,9 @@ use crate::visible::visible;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
-    variable: Option<String>,
-    value: Option<String>,
-    origin: Option<Provenance>,
+    pub(super) variable: Option<String>,
+    pub(super) value: Option<String>,
+    pub(super) origin: Option<Provenance>,
     pub(super) problem: Problem,
 }
 
@@ -76,54 +75,5 @@ impl fmt::Display for Warning {
             write!(f, "{origin}: ")?;
         }
         f.write_str(&visible(&self.problem.to_string()))
-    }
-}
-
-/// The resolution adds to the explanation. Each warning is kept once.
-impl Explanation {
-    /// Adds a warning about a value, and returns its message.
-    pub(super) fn warn(&mut self, set: &Assignment, problem: Problem) -> String {
-        let shown = set.variable.is_some().then(|| set.shown.clone());
-        self.add(Some(&set.name), shown, Some(&set.origin), problem)
-    }
-
-    /// Adds a warning about a variable whose value cannot be shown, for example because it is not valid Unicode.
-    pub(super) fn warn_of_name(&mut self, name: &str, origin: &Provenance, problem: Problem) {
-        self.add(Some(name), None, Some(origin), problem);
-    }
-
-    /// Adds a warning about a settings file, or a folder of settings files.
-    pub(super) fn warn_of_file(&mut self, origin: &Provenance, problem: Problem) {
-        self.add(None, None, Some(origin), problem);
-    }
-
-    /// Adds a warning about the configuration as a whole.
-    pub(super) fn warn_overall(&mut self, problem: Problem) {
-        self.add(None, None, None, problem);
-    }
-
-    fn add(
-        &mut self,
-        variable: Option<&str>,
-        value: Option<String>,
-        origin: Option<&Provenance>,
-        problem: Problem,
-    ) -> String {
-        let warning = Warning {
-            variable: variable.map(visible),
-            value,
-            origin: origin.cloned(),
-            problem,
-        };
-        let text = warning.to_string();
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
-        }
-        text
-    }
-
-    /// Adds a behavior that results from the variables although none of them states it.
-    pub(super) fn fact(&mut self, text: &str) {
-        self.facts.push(visible(text));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Providers;
 use super::encoder::HostEncoder;
 use super::metrics::HostMetrics;
-use super::queue::HostQueue;
+use super::queue::{HostQueue, is_configured};
 use super::reader::Reader;
 use crate::config::Config;
 use crate::config::variables::TEMPORALITY;
@@ -67,15 +67,6 @@ const EXPORTERS: &[Exporter] = &[
     #[cfg(feature = "console")]
     Exporter::HostConsole,
 ];
-
-/// Returns true if the configuration asks for an exporter of host instruments.
-pub(super) fn is_configured(config: &Config, signal: Signal, exporter: Exporter) -> bool {
-    let signal = config.of(signal);
-    match exporter {
-        Exporter::HostConsole => signal.console,
-        _ => signal.otlp.is_some(),
-    }
-}
 
 /// Creates the providers, and the exporters of their data, for each signal, all of them off.
 fn create(config: &Config, state: &Arc<TelemetryState>) -> (Providers, Vec<ExporterHandle>) {

@@ -6,10 +6,12 @@ use std::sync::{Arc, Weak};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
 use super::encoder::{HostEncoder, Scoped};
-use super::exporters::is_configured;
+use crate::config::Config;
 use crate::config::variables::FLUSH_TIMEOUT;
 use crate::encode::Encode;
 use crate::encode::shorten::Shorten;
+use crate::health::Exporter;
+use crate::signal::Signal;
 use crate::state::{ExporterQueue, TelemetryState, enqueue_for};
 
 /// The sending side of the queues of one signal, one for each exporter. An SDK processor pushes the host's records into
@@ -72,5 +74,14 @@ pub(super) fn upgrade_in_original_process(
 impl<R> fmt::Debug for HostQueue<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostQueue").finish_non_exhaustive()
+    }
+}
+
+/// Returns true if the configuration asks for an exporter of host instruments.
+pub(super) fn is_configured(config: &Config, signal: Signal, exporter: Exporter) -> bool {
+    let signal = config.of(signal);
+    match exporter {
+        Exporter::HostConsole => signal.console,
+        _ => signal.otlp.is_some(),
     }
 }

@@ -45,7 +45,7 @@ impl<T: Item> Emitted<T> {
     /// Panics if the catalog has no such name.
     #[track_caller]
     pub fn named(&self, name: &str) -> Self {
-        check_name::<T>(name);
+        check_name(T::KIND, name);
         self.filter(|item| short(item.name()) == short(name))
     }
 

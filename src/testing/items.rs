@@ -3,8 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::attributes::Attributes;
-use super::names::Kind;
-use crate::catalog::{EVENTS, METRICS, SPANS};
+use super::names::ItemKind;
 
 /// An event: one log record.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +68,10 @@ pub struct SpanEvent {
 }
 
 /// An emitted item: an event, a series of a metric, a span or a span event.
-pub trait Item: Clone + Kind {
+pub trait Item: Clone {
+    #[doc(hidden)]
+    const KIND: ItemKind;
+
     /// Returns the full name.
     fn name(&self) -> &str;
 
@@ -77,10 +79,11 @@ pub trait Item: Clone + Kind {
     fn attributes(&self) -> &Attributes;
 }
 
-/// Implements [`Item`] and [`Kind`]: `Type: "word" = names`.
 macro_rules! items {
-    ($($item:ident: $word:literal = $names:expr;)*) => {$(
+    ($($item:ident),*) => {$(
         impl Item for $item {
+            const KIND: ItemKind = ItemKind::$item;
+
             fn name(&self) -> &str {
                 &self.name
             }
@@ -89,21 +92,7 @@ macro_rules! items {
                 &self.attributes
             }
         }
-
-        impl Kind for $item {
-            const WORD: &'static str = $word;
-
-            fn names() -> Vec<&'static str> {
-                $names.collect()
-            }
-        }
     )*};
 }
 
-items! {
-    // The full name of an event is the body of its log record.
-    Event: "event" = EVENTS.iter().map(|event| event.body);
-    Metric: "metric" = METRICS.iter().map(|metric| metric.name);
-    Span: "span" = SPANS.iter().map(|span| span.name);
-    SpanEvent: "span event" = SPANS.iter().flat_map(|span| span.events).map(|event| event.name);
-}
+items!(Event, Metric, Span, SpanEvent);

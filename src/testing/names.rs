@@ -2,18 +2,48 @@
 
 use strsim::osa_distance;
 
-use super::items::{Event, Metric, Span};
 use crate::catalog::{EVENT_ATTRIBUTES, EVENTS, METRICS, SPANS, STANDARD_ATTRIBUTES};
 use crate::config::nearest;
 use crate::schema::key::SPAN_TYPE;
 
 /// A kind of item in the catalog.
-pub trait Kind {
-    /// The word for an item in messages.
-    const WORD: &'static str;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemKind {
+    Event,
+    Metric,
+    Span,
+    SpanEvent,
+}
+
+impl ItemKind {
+    /// Returns the word for an item in messages.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Metric => "metric",
+            Self::Span => "span",
+            Self::SpanEvent => "span event",
+        }
+    }
 
     /// Returns the full names of all items of this kind.
-    fn names() -> Vec<&'static str>;
+    fn names(self) -> Vec<&'static str> {
+        match self {
+            // The full name of an event is the body of its log record.
+            Self::Event => EVENTS.iter().map(|event| event.body).collect(),
+            Self::Metric => METRICS.iter().map(|metric| metric.name).collect(),
+            Self::Span => SPANS.iter().map(|span| span.name).collect(),
+            Self::SpanEvent => {
+                let events = SPANS.iter().flat_map(|span| span.events);
+                events.map(|event| event.name).collect()
+            }
+        }
+    }
+
+    fn contains(self, name: &str) -> bool {
+        let mut names = self.names().into_iter();
+        names.any(|known| short(known) == short(name))
+    }
 }
 
 /// Returns a name without the prefix that is optional in tests.
@@ -23,29 +53,22 @@ pub(super) fn short(name: &str) -> &str {
 
 /// Panics if the catalog has no item of this kind with this name.
 #[track_caller]
-pub(super) fn check_name<T: Kind>(name: &str) {
-    if is_name_of::<T>(name) {
+pub(super) fn check_name(kind: ItemKind, name: &str) {
+    if kind.contains(name) {
         return;
     }
-    for (word, is_other, method) in [
-        (Event::WORD, is_name_of::<Event>(name), "events()"),
-        (Metric::WORD, is_name_of::<Metric>(name), "metrics()"),
-        (Span::WORD, is_name_of::<Span>(name), "spans()"),
+    for (other, method) in [
+        (ItemKind::Event, "an event, use events()"),
+        (ItemKind::Metric, "a metric, use metrics()"),
+        (ItemKind::Span, "a span, use spans()"),
     ] {
+        let word = kind.word();
         assert!(
-            !is_other,
-            "the catalog has no {} {name:?}: it is {} {word}, use {method}",
-            T::WORD,
-            if word == Event::WORD { "an" } else { "a" },
+            !other.contains(name),
+            "the catalog has no {word} {name:?}: it is {method}"
         );
     }
-    unknown(T::WORD, name, T::names().into_iter().map(short));
-}
-
-fn is_name_of<T: Kind>(name: &str) -> bool {
-    T::names()
-        .into_iter()
-        .any(|known| short(known) == short(name))
+    unknown(kind.word(), name, kind.names().into_iter().map(short));
 }
 
 /// Panics if neither the catalog nor the emitted data has an attribute with this key.
