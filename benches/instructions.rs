@@ -1,8 +1,8 @@
 //! A harness for callgrind, which counts the instructions of the most important calls. `.ci/guard` compares the counts
 //! with `benches/instructions.txt`.
 //!
-//! Each scenario makes its calls in a separate function, and callgrind counts only that function. No data is sent, no
-//! clock is read and no thread is woken, so that the counts are the same in every run. With the argument `cold` after
+//! Each scenario makes its calls in a separate function, and callgrind counts only that function. No data is sent
+//! and no thread is woken, and instructions are counted instead of time, so that the counts are the same in every run. With the argument `cold` after
 //! its name, a scenario evicts the caches before each call, for `--cache-sim=yes`.
 #![allow(
     clippy::unwrap_used,

@@ -27,7 +27,7 @@ pub(crate) fn shorten(text: &str) -> &str {
 pub(crate) type CustomAttributes = Arc<[(Arc<str>, Arc<str>)]>;
 
 /// The number of the attributes in [`STANDARD_ATTRIBUTES`].
-const COUNT: usize = 8;
+const COUNT: usize = STANDARD_ATTRIBUTES.len();
 
 /// The final standard attributes, followed by the custom ones of the configuration.
 ///

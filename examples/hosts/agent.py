@@ -87,12 +87,14 @@ class Telemetry:
         for line in answers:
             answer = json.loads(line)
             named = {name: answer[name] for name in ("tool_use_id", "request") if name in answer}
-            # A question whose writing was interrupted has no answer.
+            # An answer without the id of a call belongs to the first question, whose id is invalid.
+            asked = any(call == named for call, _ in list(self.waiting))
             while self.waiting:
                 call, waiting = self.waiting.popleft()
-                waiting.set_result(answer if call == named else {})
-                if call == named:
+                if call == named or not asked:
+                    waiting.set_result(answer)
                     break
+                waiting.set_result({})  # A question whose writing was interrupted has no answer.
         with self.lock:
             self.input = None  # The process ended: the agent continues without telemetry.
         while self.waiting:

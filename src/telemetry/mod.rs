@@ -287,7 +287,10 @@ impl Telemetry {
                 counters.shutdown_returns();
             }
         }
-        Report::new(self.health(), &self.config(), shutdown, in_time)
+        let mut report = Report::new(self.health(), &self.config(), shutdown, in_time);
+        // In a forked child, telemetry is off whatever the configuration of the parent says.
+        report.is_enabled &= self.inner().is_some();
+        report
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Report {
     /// leaves them out.
     pub warnings: usize,
     /// True if the configuration turns telemetry on.
-    is_enabled: bool,
+    pub(super) is_enabled: bool,
     /// The first warnings about the configuration; [`Telemetry::explain`](super::Telemetry::explain) returns all of
     /// them.
     config_warnings: Vec<Warning>,

@@ -1,4 +1,4 @@
-//! Handles can be sent to any thread and task, and are shared by cloning.
+//! All types can be sent to any thread and task. Handles are shared by cloning, except those that end once.
 
 use claude_code_telemetry::{
     ApiError, ApiRequest, Config, Diagnostic, Health, Hook, Identity, LlmRequest, PendingToolCall,

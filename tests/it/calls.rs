@@ -569,7 +569,17 @@ fn call_covers_its_wait_and_the_execution_that_follows() {
         spans,
         [(10_000, 20_000), (10_000, 15_000), (15_000, 20_000)]
     );
+    // An execution that began before the decision has ended the wait.
     let waited = || accepted().waited(Duration::from_secs(8)).at(second(15));
+    let early = |tool: &ToolCall| {
+        tool.executing_at(second(11));
+        tool.decided_as(waited());
+    };
+    let spans = spans_of(early, 8);
+    assert_eq!(
+        spans,
+        [(10_000, 20_000), (10_000, 11_000), (12_000, 20_000)]
+    );
     let spans = spans_of(|tool| tool.decided_as(waited()), 2);
     assert_eq!(spans, [(7_000, 20_000), (7_000, 15_000), (18_000, 20_000)]);
 }

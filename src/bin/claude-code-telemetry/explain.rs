@@ -11,7 +11,7 @@ use crate::output::print;
 /// The line of `doctor` about telemetry that is off.
 const OFF: &str = "\nTelemetry is off: it needs CLAUDE_CODE_ENABLE_TELEMETRY=1, and OTEL_SDK_DISABLED must not be on.\n";
 
-/// Shows the variables that are set, their origin and the consequences, and warns of mistakes
+/// Shows the variables that are set, their origin, the consequences and probable mistakes
 #[derive(Args)]
 #[command(after_help = "Exit status: 0, or 1 if the command line is invalid.")]
 pub(crate) struct Arguments {

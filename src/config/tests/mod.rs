@@ -57,11 +57,11 @@ fn variables(list: &[(&str, &str)]) -> Variables {
 }
 
 fn build(variables: Variables) -> Config {
-    full(Config::builder().environment(variables))
+    build_with_all_features(Config::builder().environment(variables))
 }
 
 /// Builds a configuration like [`ConfigBuilder::build`], with all features instead of the compiled ones.
-fn full(builder: ConfigBuilder) -> Config {
+fn build_with_all_features(builder: ConfigBuilder) -> Config {
     resolve(builder, Features::ALL)
 }
 
@@ -167,7 +167,7 @@ fn spans_need_one_of_the_two_beta_variables() {
         for (name, value) in &host {
             builder = builder.set(*name, *value);
         }
-        let config = full(builder);
+        let config = build_with_all_features(builder);
         assert_eq!(
             config.spans.otlp.is_some(),
             spans,
@@ -233,7 +233,7 @@ fn secrets_are_hidden_everywhere() {
         .set("OTEL_EXPORTER_OTLP_HEADERS", "x=CANARY")
         .set("otelHeadersHelper", "echo CANARY");
     let mut seen = format!("{builder:?}");
-    let config = full(builder);
+    let config = build_with_all_features(builder);
     let sent = &config.metrics.otlp.as_ref().unwrap().headers;
     let mut sent = sent.iter().map(|(_, header)| header.value.expose());
     assert!(sent.any(|value| value == "CANARY"));
@@ -256,7 +256,7 @@ fn the_headers_helper_is_a_setting_and_its_interval_a_variable() {
         if let Some(command) = command {
             builder = builder.set("otelHeadersHelper", command);
         }
-        let config = full(builder);
+        let config = build_with_all_features(builder);
         let shown = config.headers_helper.as_ref().map(|helper| {
             let milliseconds = helper.interval.as_millis();
             format!("{} {milliseconds}", helper.command.expose())
@@ -321,7 +321,7 @@ fn prometheus_page_address_follows_variables_and_host() {
         if let Some(range) = range {
             builder = builder.prometheus_port_range(range);
         }
-        let config = full(builder);
+        let config = build_with_all_features(builder);
         assert!(config.metrics.otlp.is_some());
         let page = config.metrics.prometheus.clone().unwrap();
         let fact = config.explain().facts().find(|fact| fact.contains("page"));

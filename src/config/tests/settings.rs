@@ -65,7 +65,7 @@ fn configured_with_project(
         .environment(environment.iter().copied())
         .settings_files(files)
         .trust_workspace(true);
-    full(builder)
+    build_with_all_features(builder)
 }
 
 /// Returns protocol, endpoint and headers as text.

@@ -195,6 +195,7 @@ impl Interaction {
             text: text.unwrap_or_default(),
             length: prompt.length.0.unwrap_or_default(),
             sequence: session.state.interactions.fetch_add(1, Ordering::Relaxed) + 1,
+            // The end of the span sets it.
             duration: Duration::ZERO,
         };
         if prompt.has_event {
@@ -219,7 +220,7 @@ impl Operation for Interaction {
     }
 
     fn has_outcome(&self) -> bool {
-        // A prompt needs no call of `end`: it ends when its last handle is dropped.
+        // A prompt needs no outcome: it is no mistake to drop its last handle without a call of `end`.
         true
     }
 

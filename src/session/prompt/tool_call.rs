@@ -374,12 +374,13 @@ impl Call {
         }
         let now = self.timestamp(session, permission.at);
         let span = self.blocked.open_context().cloned();
-        if let Some(waited) = permission.waited {
+        // An execution that has begun already has ended the wait.
+        if let Some(waited) = permission.waited.filter(|_| self.decided.is_none()) {
             self.blocked.start = now.before(waited);
         }
         self.blocked
             .end(session, now, |wait, _| wait.decide(&permission));
-        self.decided = Some(now);
+        self.decided.get_or_insert(now);
         let permission = self.permission.insert(permission);
         if !permission.event {
             return None;
@@ -452,6 +453,9 @@ impl Call {
         self.options.drop_content();
         // The span of the call covers a wait and an execution whose durations the host gave.
         self.span.start = self.span.start.earlier(self.blocked.start);
+        if let Some(execution) = &self.execution {
+            self.span.start = self.span.start.earlier(execution.start);
+        }
         self.blocked.end(session, end, |_, _| {});
         if let Some(execution) = &mut self.execution {
             execution.end(session, end, |execution, _| {

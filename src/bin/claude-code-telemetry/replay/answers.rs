@@ -67,7 +67,7 @@ fn cannot_open(target: &OsStr, reason: impl Display) -> String {
     reason = "std has no other way to use an inherited descriptor"
 )]
 fn descriptor(number: &str) -> Result<File, String> {
-    use std::os::fd::BorrowedFd;
+    use std::os::fd::FromRawFd;
 
     let missing = || {
         format!(
@@ -78,16 +78,17 @@ fn descriptor(number: &str) -> Result<File, String> {
     if raw == 0 {
         return Err("descriptor 0 is standard input".to_owned());
     }
-    // SAFETY: nothing closes the descriptor while it is borrowed, because the program has no other thread yet. If it is
-    // not open, its duplication fails.
-    let inherited = unsafe { BorrowedFd::borrow_raw(raw) };
-    let duplicate = inherited.try_clone_to_owned();
-    duplicate
-        .map(File::from)
-        .map_err(|error| match error.raw_os_error() {
+    // SAFETY: the call needs no open descriptor: it fails without one. It changes no other descriptor.
+    let duplicate = unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 3) };
+    if duplicate == -1 {
+        let error = io::Error::last_os_error();
+        return Err(match error.raw_os_error() {
             Some(libc::EBADF) => missing(),
             _ => error.to_string(),
-        })
+        });
+    }
+    // SAFETY: the duplicate is open, and nothing else owns it.
+    Ok(unsafe { File::from_raw_fd(duplicate) })
 }
 
 #[cfg(not(unix))]

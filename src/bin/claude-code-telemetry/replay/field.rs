@@ -21,7 +21,7 @@ pub(crate) fn read<T: DeserializeOwned>(json: &str) -> Result<T, String> {
         if let Some(length) = message.strip_suffix(&place).map(str::len) {
             message.truncate(length);
         }
-        // A missing field has no column.
+        // An error that a record finds only after its last member, such as a missing field, has no column.
         match error.column() {
             0 => message,
             column => format!("{message} (column {column})"),
@@ -37,7 +37,7 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(
     Ok(text.filter(|text| !text.is_empty()))
 }
 
-/// The maximum length of an id, in bytes. Answers and messages repeat it.
+/// The maximum length of an id, in bytes. Ids are limited because answers and error messages repeat them.
 const LONGEST_ID: usize = 1_024;
 
 /// The host's id of a tool call or a request.

@@ -12,7 +12,8 @@ use super::transcript::each_line;
 ///
 /// The step of a tool is written when the tool ends, after the steps of the work inside it. Therefore only reading
 /// ahead tells at the first of these steps that the tool has an enclosing tool itself. A pipe cannot be read ahead:
-/// there such a tool becomes a child of the prompt, unless its own step is the first that names it.
+/// there such a tool becomes a child of the prompt if a step inside it comes before its own step, because only its own step
+/// names its enclosing tool.
 #[derive(Default)]
 pub(crate) struct Nesting {
     /// The id of the enclosing tool for each id of a tool.

@@ -24,13 +24,18 @@ struct Named {
     #[serde(default, deserialize_with = "not_null")]
     request: Option<Id>,
     /// Names no call, but can be mistaken for `request`.
+    #[serde(default, deserialize_with = "not_null")]
     request_id: Option<IgnoredAny>,
 }
 
-/// Parses an id that may be absent. A host that gives `null` has lost the id, and must not get the answer to a question
-/// without an id.
-fn not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Id>, D::Error> {
-    Id::deserialize(deserializer).map(Some)
+/// Parses a member that may be absent, but not `null` instead: a host that gives `null` has lost the id, and must not get
+/// the answer to a question without an id.
+fn not_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// The subject of a question.

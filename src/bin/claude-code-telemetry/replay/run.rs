@@ -93,7 +93,6 @@ impl<'a> Run<'a> {
     pub(crate) fn step(&mut self, line: &str) -> Result<(), String> {
         let Step { step, at } = read(line)?;
         let at = at.map(|At(time)| time);
-        self.latest = self.latest.max(at);
         // All times of a step with a duration are derived from this one, so that its durations are exact.
         let end = at.unwrap_or_else(SystemTime::now);
         match step.as_str() {
@@ -106,7 +105,6 @@ impl<'a> Run<'a> {
             "prompt" => {
                 let prompt = read(line)?;
                 self.scope()?.begin_prompt(prompt, at);
-                self.is_current |= at.is_none();
             }
             "prompt_end" => {
                 let end = read(line)?;
@@ -154,6 +152,9 @@ impl<'a> Run<'a> {
             "trace_context" => self.ask(question::trace_context(line, self.open.last()))?,
             _ => return Err(format!("unknown step {step:?}")),
         }
+        self.latest = self.latest.max(at);
+        self.is_current |=
+            at.is_none() && matches!(step.as_str(), "prompt" | "tool_begin" | "request_begin");
         if let Some(Started { telemetry, .. }) = &self.started {
             let receiver = Receiver {
                 telemetry,
