@@ -246,6 +246,7 @@ impl<T: Into<Content>> From<T> for Body {
     fn from(content: T) -> Self {
         Self::Whole {
             content: content.into(),
+            // The filter sets the limit when the policy admits the body.
             limit: 0,
         }
     }

@@ -16,7 +16,8 @@ pub struct ContentPolicy {
     pub(crate) raw_api_bodies: bool,
     /// `tool_result.error`: the only switch that is on by default.
     pub(crate) error_messages: bool,
-    /// The content limit in UTF-16 code units, including the marker; never shorter than the marker.
+    /// The content limit in UTF-16 code units, including the marker at the end of a truncated text; never shorter than
+    /// this marker.
     pub(crate) max_length: usize,
 }
 
@@ -66,12 +67,13 @@ impl ContentPolicy {
     }
 
     /// Returns a string from the arguments of a tool call: the first of these members that is present and not empty.
+    /// Returns `None` while `OTEL_LOG_TOOL_DETAILS` is off.
     pub(crate) fn member(&self, json: &Content, names: &[&str]) -> Option<String> {
         let mut names = names.iter().filter(|_| self.tool_details);
         names.find_map(|name| json::member(json.text(), name))
     }
 
-    /// Returns a number or a boolean from the arguments of a tool call.
+    /// Returns a number or a boolean from the arguments of a tool call; `None` while `OTEL_LOG_TOOL_DETAILS` is off.
     pub(crate) fn scalar<T: FromStr>(&self, json: &Content, name: &str) -> Option<T> {
         let scalar = json::scalar(json.text(), name).filter(|_| self.tool_details);
         scalar?.parse().ok()

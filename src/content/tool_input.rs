@@ -14,8 +14,8 @@ const EXPANDED: usize = 2;
 const TEXT_LIMIT: usize = 4_096;
 /// The marker at the end of a truncated text.
 const CUT: &str = "…[truncated]";
-/// The nesting limit of the scanner, below the levels that are shown. The scanner keeps one byte for each level, so
-/// the memory that a hostile input can take is bounded to 1 MiB. Real input never comes near the limit.
+/// The nesting limit of the scanner, which also reads the levels that are not expanded. The scanner keeps one byte for
+/// each level, so the memory that a hostile input can take is bounded to 1 MiB. Real input never comes near the limit.
 const MAX_DEPTH: usize = 1 << 20;
 
 /// Returns the JSON text of a tool's input without everything long, wide and deep; `None` when the input is not JSON.

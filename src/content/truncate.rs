@@ -52,6 +52,7 @@ pub(crate) fn fit(text: &str, room: usize, limit: usize) -> Truncated<'_> {
 /// Replaces the end of the first `room` units of a longer text with the marker for `limit`.
 pub(super) fn shorten(mut head: String, room: usize, limit: usize) -> String {
     let marker = marker(limit);
+    // The marker is ASCII: its bytes are its UTF-16 units.
     let Some(kept) = room.checked_sub(marker.len()) else {
         return String::new();
     };

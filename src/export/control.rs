@@ -11,7 +11,7 @@ use super::command::{Command, at};
 use super::exporter::ExporterSettings;
 use super::source::SourceConfig;
 
-/// The longest pause between two attempts while a caller waits for a flush.
+/// The longest pause between two attempts while a caller waits, or while the exporter is to end by a deadline.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The longest pause that a receiver can ask for.
@@ -75,7 +75,8 @@ pub(crate) struct Control {
     news: watch::Receiver<DesiredState>,
     /// The settings of the current exporter; `None` while it is off, because they keep the headers helper running.
     pub(super) current: Option<ExporterSettings>,
-    /// The commands whose senders wait, each with true if a pass began after it arrived.
+    /// The commands whose senders wait, each with true if a pass began after it arrived. A pass delivers everything
+    /// that the exporter's source held when the pass began.
     waiting: Vec<(Command, bool)>,
     /// True if a command arrived since the last pass began, even if its sender has stopped waiting.
     requested: bool,
@@ -228,7 +229,7 @@ impl Control {
         }
     }
 
-    /// Returns true if a sender waits for a pass, or the last command was not followed by a pass.
+    /// Returns true if a sender waits, the last command was not followed by a pass, or the shutdown was requested.
     pub(crate) fn is_requested(&self) -> bool {
         self.requested || self.closing.is_some() || !self.waiting.is_empty()
     }

@@ -25,15 +25,16 @@ use crate::health::ExporterCounters;
 const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
 
 /// The longest time that a request in flight may take after its receiver was replaced: the receiver may have the data,
-/// and gets a moment to acknowledge it. The request is then sent to the new receiver.
+/// and gets a moment to acknowledge it. Data that is not acknowledged by then is sent to the new receiver.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// The number of runtime turns that an answer may take from the socket to the task that waits for it.
 const LAST_TURNS: usize = 4;
 
 /// The supervisor of one exporter. It delivers the data of a source at an interval, when the source is full, and on
-/// request. The configuration replaces the active exporter as a whole; the source, its undelivered data, the schedule
-/// and the callers that wait stay.
+/// request, each time in a pass, which covers everything that the source held when the pass began. The configuration
+/// replaces the active exporter as a whole; the source, its undelivered data, the schedule and the callers that wait
+/// stay.
 pub(crate) struct Pipeline {
     source: Box<dyn Source>,
     counters: Arc<ExporterCounters>,

@@ -17,7 +17,8 @@ use crate::health::ExporterCounters;
 use crate::lock::lock;
 use crate::thread;
 
-/// A function that builds and runs one exporter. It is called on the private thread, inside its runtime.
+/// A function that builds and runs one exporter, or runs the headers helper. It is called on the private thread, inside
+/// its runtime.
 pub(crate) type Job = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 /// The longest time that the private thread stays for diagnostics that the host has not taken yet.
@@ -36,6 +37,7 @@ pub(crate) struct Runtime {
 
 #[derive(Default)]
 struct State {
+    /// The senders of the commands of all jobs: the pipelines and the headers helper.
     pipelines: Vec<UnboundedSender<Command>>,
     /// The sender of jobs; `None` after the shutdown was requested.
     jobs: Option<UnboundedSender<Job>>,

@@ -26,7 +26,8 @@ impl AttributeBytes {
         self.texts.get(text).cloned()
     }
 
-    /// Returns the bytes that a series would add, and its attribute set if the series is the first of that set.
+    /// Returns the bytes that a series would add. `set` is the attribute set of the series if the series would be the
+    /// first of that set; the result then includes the bytes of the set.
     pub(super) fn of(&self, series: &Series, set: Option<&SessionAttributes>) -> usize {
         let text = series.text.as_deref();
         let text = text.filter(|text| !self.texts.contains(*text));
@@ -36,7 +37,7 @@ impl AttributeBytes {
             + custom.map_or(0, SessionAttributes::custom_bytes)
     }
 
-    /// Adds a series, and its attribute set if the series is the first of that set.
+    /// Adds the bytes of a series. `set` is its attribute set if the series is the first of that set.
     pub(super) fn add(&mut self, series: &Series, set: Option<&SessionAttributes>) {
         self.used += self.of(series, set);
         self.texts.extend(series.text.clone());
@@ -45,6 +46,7 @@ impl AttributeBytes {
 
     /// Releases the bytes of removed series. `sets`: the attribute sets that still have series.
     pub(super) fn recount<'a>(&mut self, sets: impl Iterator<Item = &'a SessionAttributes>) {
+        // A text to which only `texts` still refers belongs to no remaining series.
         self.texts.retain(|text| Arc::strong_count(text) > 1);
         self.used = self.texts.iter().map(|text| text.len()).sum();
         self.custom.clear();

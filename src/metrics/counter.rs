@@ -32,7 +32,8 @@ struct State {
     generation: u32,
     /// For each reader, `true` if it has delivered everything and does not report the counter.
     is_delivered: [bool; READERS],
-    /// The progress of each push reader; the page always shows the whole value.
+    /// The progress of each push reader. The reader of the Prometheus page has none, because the page always shows the
+    /// value since the start of the series.
     progress: [Progress; PUSH_READERS],
 }
 
@@ -58,7 +59,8 @@ pub(crate) struct Sample {
     pub(crate) counter: Arc<Counter>,
     /// The value since the start of the series.
     pub(crate) value: f64,
-    /// The generation of the counter if its series has ended; `None` otherwise.
+    /// The generation of the counter if its series has ended; `None` otherwise. A series has ended if no session holds
+    /// it and its attributes belong to one session or are outdated.
     pub(crate) ended: Option<u32>,
 }
 

@@ -49,7 +49,8 @@ struct Table {
     readers: [bool; READERS],
     /// The number of sets at which a new one removes those that are unused.
     max_sets: usize,
-    /// `true` if there was no room for a series, and no reader has delivered an ended series since then.
+    /// `true` if there was no room for a series, and nothing has happened since then that lets a sweep remove series: a
+    /// reader that delivered an ended series or was removed, a session that was forgotten, a new configuration.
     full: bool,
 }
 
@@ -153,7 +154,7 @@ impl Registry {
                 && table.bytes_with(standard, &series) <= self.max_attribute_bytes
         };
         if !has_room(table) {
-            // Sweeping again before a reader has delivered an ended series would hardly find anything.
+            // Another sweep would hardly find anything before one of the events that reset `full`.
             if !std::mem::replace(&mut table.full, true) {
                 table.sweep();
             }
@@ -303,6 +304,7 @@ impl Table {
             active.all(|reader| counter.is_delivered(reader))
         };
         self.sets.retain(|standard, counters| {
+            // The references are those of the key and of the counters.
             let is_forgotten = Arc::strong_count(standard) == 1 + counters.len();
             let is_outdated = standard.outdated.load(Ordering::Relaxed);
             if standard.ends() && (is_forgotten || full && is_outdated) {

@@ -28,6 +28,7 @@ type SeriesEnd = (usize, u32);
 
 /// The stay of an ended series on the page.
 struct Stay {
+    /// The time at which this reader first found the end of the series.
     since: Instant,
     limit: Duration,
 }

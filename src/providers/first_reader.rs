@@ -60,11 +60,12 @@ impl MetricReader for FirstReader {
         }
         let all = self.all();
         let collect_last = move || all.iter().for_each(Reader::collect_last);
-        // One of the callbacks may be the caller of this function.
+        // On another thread and with a timeout: if the caller is one of the host's callbacks, the collection that calls
+        // it excludes this one, which would wait forever.
         if !ends_within(timeout, collect_last) {
             return Err(OTelSdkError::Timeout(timeout));
         }
-        // Also if a callback panicked, or no thread could be started.
+        // The readers end even if a callback panicked, or no thread could be started.
         self.all().iter().for_each(Reader::end);
         Ok(())
     }

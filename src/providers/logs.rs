@@ -33,6 +33,7 @@ impl LogProcessor for HostQueue<LogRecord> {
         flush(&self.telemetry)
     }
 
+    /// Does nothing: the telemetry delivers what is queued, at its own shutdown at the latest.
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         Ok(())
     }

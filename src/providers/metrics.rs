@@ -23,7 +23,8 @@ pub(super) struct HostMetrics {
     resource: Resource,
     /// The collection in progress, on a thread that may block, because it runs the host's callbacks.
     collecting: Option<Blocking<()>>,
-    /// True if the current pass still needs a collection.
+    /// True from the beginning of a pass, in which the pipeline delivers everything recorded so far, until the
+    /// collection of this pass.
     is_requested: bool,
     /// The temporality with which the instruments were created.
     temporality: Temporality,

@@ -231,8 +231,8 @@ impl Providers {
             Some(_) => Sampler::AlwaysOn,
             None => Sampler::AlwaysOff,
         };
-        // The SDK's default sampler and limits. They are set explicitly, so that the SDK does not read others from the
-        // process environment.
+        // The limits are the SDK's defaults, and so is the sampler if there are receivers. They are set explicitly, so
+        // that the SDK does not read others from the process environment.
         let mut tracer = SdkTracerProvider::builder()
             .with_resource(no_resource())
             .with_sampler(Sampler::ParentBased(Box::new(root)))

@@ -24,6 +24,7 @@ impl SpanProcessor for HostQueue<OtlpSpan> {
         flush(&self.telemetry)
     }
 
+    /// Does nothing: the telemetry delivers what is queued, at its own shutdown at the latest.
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         Ok(())
     }

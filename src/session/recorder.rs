@@ -300,7 +300,8 @@ pub(crate) trait Recordable: Payload + Send + Sized + 'static {
     /// Records the record on a recorder.
     fn record(self, recorder: &Recorder);
 
-    /// Returns the time that the host set for the event; `None` for a record that only adds to metrics.
+    /// Returns the field for the time of the event, so that a buffer can set it before it records later; `None` for a
+    /// record that only adds to metrics.
     fn event_time(&mut self) -> Option<&mut Option<SystemTime>> {
         None
     }

@@ -21,7 +21,7 @@ pub(crate) struct ActiveConfig {
     pub(crate) policy: ContentPolicy,
     /// The custom attributes of events and spans.
     pub(crate) custom: CustomAttributes,
-    /// The custom attributes of data points, with shortened texts.
+    /// The custom attributes of data points, with texts shortened to the length limit of metric attributes.
     pub(crate) metric_custom: CustomAttributes,
     /// `true` if an exporter takes metrics.
     pub(crate) metrics: bool,
@@ -39,7 +39,7 @@ pub(super) const fn bit(signal: Signal) -> u8 {
     1 << signal as u8
 }
 
-/// A flag beside those of the signals: the private thread could not be started yet.
+/// A flag beside those of the signals: the private thread, which drives all exporters, could not be started yet.
 pub(super) const NO_THREAD: u8 = 0x80;
 
 impl ActiveConfig {

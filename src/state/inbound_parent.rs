@@ -7,9 +7,9 @@ use crate::propagation::{TraceContext, TraceParent};
 use crate::signal::Signal;
 
 impl SessionCore {
-    /// Returns the parent span that the environment names for an interaction. The environment is read when the
-    /// interaction begins, and only in a session that is not interactive. A malformed value is reported once and
-    /// ignored.
+    /// Returns the parent span that the environment (`TRACEPARENT`, `TRACESTATE`) names for a span without another
+    /// parent. The environment is read at every call, and only in a session that is not interactive. A malformed value
+    /// is reported once and ignored.
     pub(crate) fn inbound_parent(&self) -> Option<Arc<TraceContext>> {
         if !self.non_interactive || !self.telemetry.records(Signal::Traces) {
             return None;
@@ -47,7 +47,8 @@ impl SessionCore {
     }
 }
 
-/// Returns whether a comma-separated list has a member that is not blank.
+/// Returns whether a comma-separated list has a member that is not blank. A `TRACESTATE` without one is valid and
+/// stands for no trace state, so it is not reported.
 fn has_member(list: &str) -> bool {
     list.split(',').any(|member| !member.trim().is_empty())
 }

@@ -48,7 +48,7 @@ use active_config::{NO_THREAD, bit};
 /// reads are in one cache line and are seldom written.
 #[repr(C, align(64))]
 pub(crate) struct TelemetryState {
-    /// The signals of `active`, for a check that does not load the snapshot.
+    /// The flags of the signals of `active`, and [`NO_THREAD`], for a check that does not load the snapshot.
     pub(crate) signals: AtomicU8,
     /// Set by the shutdown: no more items are queued.
     pub(crate) stopped: AtomicBool,
@@ -65,7 +65,7 @@ pub(crate) struct TelemetryState {
     pub(crate) malformed_parent: AtomicBool,
     /// Set when a malformed `TRACESTATE` was reported.
     pub(crate) malformed_state: AtomicBool,
-    /// Set when it was reported that the private thread could not be started.
+    /// Set when it was reported that the private thread, which drives all exporters, could not be started.
     pub(crate) no_thread_reported: AtomicBool,
     pub(crate) unfinished_spans: AtomicU64,
     pub(crate) dropped_handles: AtomicU64,
@@ -115,7 +115,7 @@ impl TelemetryState {
         self.signals.load(Ordering::Acquire) & !NO_THREAD != 0
     }
 
-    /// Returns whether an exporter takes a signal.
+    /// Returns whether an exporter takes a signal. Also tries again to start the private thread if that failed before.
     #[inline]
     pub(crate) fn records(&self, signal: Signal) -> bool {
         let signals = self.signals.load(Ordering::Acquire);

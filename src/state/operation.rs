@@ -114,7 +114,8 @@ impl<O: Operation + ?Sized> Shared<O> {
         self.lock().abandon(&self.session)
     }
 
-    /// Abandons the operation of a handle that was dropped, unless it is settled. Counts it if it needed an outcome.
+    /// Ends the operation of a handle that was dropped or [abandoned](OperationHandle::abandon), unless the operation
+    /// is settled. Counts the handle as dropped if the operation needed an outcome.
     fn drop_operation(&self) {
         let Some(mut operation) = self.settle() else {
             return;

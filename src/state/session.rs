@@ -183,7 +183,8 @@ impl SessionCore {
             self.check_cost(usd);
             return;
         }
-        // The fast path handles only valid costs before the shutdown. The slow path counts all exceptions one by one.
+        // The fast path handles only valid costs before the shutdown, and only if the registry has room for all series.
+        // The slow path adds the measurements one by one, and counts those that are dropped.
         let regular = is_valid_cost(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
         if regular
             && (snapshot.add_request(model, usd, usage)
@@ -343,6 +344,7 @@ pub(crate) enum EventSpan<'a> {
 impl Drop for SessionCore {
     fn drop(&mut self) {
         if self.telemetry.in_original_process() && self.telemetry.sessions.close(self) {
+            // The session table has forgotten a session, whose series a full registry can now remove.
             self.telemetry.registry.retry_eviction();
         }
     }

@@ -35,7 +35,8 @@ pub(crate) struct Exporters {
     writer: Writer,
     diagnostics: Arc<Diagnostics>,
     service: Service,
-    /// Replaces the OTLP and console exporters, whatever the configuration asks for.
+    /// Replaces the OTLP and console exporters of the library's own data, whatever the configuration asks for. Those of
+    /// host instruments stay.
     custom: Option<MakeExporter>,
     /// Starts pages; `None` if the build has no Prometheus exporter.
     page: Option<MakePage>,
@@ -43,15 +44,17 @@ pub(crate) struct Exporters {
     /// The queues of events and spans, each with the counters of its exporter.
     events: Vec<ExporterQueue<EventItem>>,
     spans: Vec<ExporterQueue<SpanItem>>,
-    /// The providers of the host; `None` until the host asks for them.
+    /// The providers of the host; `None` until the host asks for them. The type is erased, because the module
+    /// `providers` depends on this one.
     #[cfg(feature = "providers")]
     host: Option<Box<dyn Any + Send>>,
+    /// The last headers helper. The settings of the exporters that use it keep it running.
     helper: Weak<Helper>,
 }
 
 impl Exporters {
-    /// Creates the exporters, all of them off. `custom` replaces the OTLP and console exporters, whatever the
-    /// configuration asks for.
+    /// Creates the exporters, all of them off. `custom` replaces the OTLP and console exporters of the library's own
+    /// data, whatever the configuration asks for.
     pub(super) fn new(
         service: Service,
         registry: &Arc<Registry>,

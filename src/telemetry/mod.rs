@@ -284,6 +284,7 @@ impl Telemetry {
     fn report(&self, shutdown: bool, in_time: bool) -> Report {
         if shutdown && let Some(inner) = self.inner() {
             for counters in &inner.active.load().counters {
+                // From now on, items that are still queued count as lost.
                 counters.shutdown_returns();
             }
         }

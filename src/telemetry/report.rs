@@ -148,8 +148,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// Returns true if exporters that have ended have delivered everything. Host metrics that were not collected are in no
-/// count, so they may be lost.
+/// Returns true if no exporter has queued items or losses. Host metrics that were not collected are in no count, so
+/// they may be lost: with an exporter of host metrics, returns false.
 fn nothing_is_left(exporters: &[ExporterHealth]) -> bool {
     exporters.iter().all(|health| {
         let is_counted = !health.exporter.is_host() || health.signal != Signal::Metrics;

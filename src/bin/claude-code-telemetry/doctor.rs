@@ -27,6 +27,7 @@ pub(crate) struct Arguments {
 /// Prints the explanation of the configuration and the diagnosis of its exporters.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let config = arguments.trust.config();
+    // The diagnosis contains the other warnings.
     print(format_args!("{}\n", config.explain().without_diagnosed()));
     let diagnosis = config.diagnose();
     print(format_args!("{diagnosis}\n"));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::output::print;
 
-/// The line of `doctor` about telemetry that is off.
+/// The line about telemetry that is off, with the same text as in the diagnosis that `doctor` prints.
 const OFF: &str = "\nTelemetry is off: it needs CLAUDE_CODE_ENABLE_TELEMETRY=1, and OTEL_SDK_DISABLED must not be on.\n";
 
 /// Shows the variables that are set, their origin, the consequences and probable mistakes

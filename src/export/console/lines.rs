@@ -73,7 +73,7 @@ pub(super) fn span_lines(request: &ExportTraceServiceRequest) -> Vec<u8> {
             }
             line.push(("start", iso8601(span.start_time_unix_nano).into()));
             if scope.is_some() {
-                // All spans of the catalog are internal.
+                // Only a span of the host has a scope here. The library's own spans are all internal.
                 let kind = span.kind().as_str_name();
                 let kind = kind.trim_start_matches("SPAN_KIND_").to_ascii_lowercase();
                 line.push(("kind", kind.into()));

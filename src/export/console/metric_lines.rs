@@ -35,7 +35,7 @@ type Members<'a> = Vec<(&'a str, Member<'a>)>;
 
 /// A data point of any type of metric.
 struct Point<'a> {
-    /// The type of the metric. All metrics of the catalog are monotonic sums, so their lines do not contain it.
+    /// The type of the metric. The library's own metrics are all monotonic sums, so their lines do not contain it.
     kind: Members<'a>,
     values: Members<'a>,
     /// The temporality, unless the metric is a gauge.

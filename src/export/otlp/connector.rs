@@ -50,7 +50,7 @@ pub(super) struct Connector {
     /// The timeout of an attempt, within which each address of a host is tried.
     timeout: Duration,
     pub(super) limit: ReadLimit,
-    /// The latest connection, for the doctor.
+    /// The latest connection, which the diagnosis of the configuration (`Config::diagnose`) describes.
     pub(super) observed: Arc<Mutex<Observed>>,
 }
 
@@ -96,6 +96,7 @@ impl Connector {
             let version = stream.get_ref().1.protocol_version();
             lock(&self.observed).tls = Some(tls.describe(version));
         }
+        // The stream below TLS counts the bytes for the limit.
         Ok(TokioIo::new(Stream::new(stream, None)))
     }
 }

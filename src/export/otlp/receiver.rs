@@ -48,6 +48,7 @@ impl Receiver {
                 .map_err(|_| format!("the value of the header {key} cannot be sent"))?;
             content.set_sensitive(true);
             receiver.secrets.add_header(value);
+            // The protocol sets reserved headers itself.
             if !is_reserved(name.as_str()) {
                 receiver.headers.insert(name, content);
             }

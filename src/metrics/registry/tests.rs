@@ -101,7 +101,7 @@ fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registr
     let before = registry.intern(session_attributes("before", true));
     drop(registry.open(&before, SeriesKind::Commits));
     deliver(&registry);
-    // The session is remembered, so its series are kept.
+    // The reference `before` is that of a session that the session table remembers, so its series is kept.
     let after = registry.intern(session_attributes("after", true));
     assert!(registry.open(&after, SeriesKind::Commits).is_none());
     drop(before);
@@ -153,7 +153,7 @@ fn samples_contain_every_measurement_while_sessions_open_and_close() {
     deliver(&registry);
     assert_eq!(registry.undelivered(READER), 0);
     assert!(registry.collect(READER).is_empty());
-    // The session is remembered, so the series continues.
+    // The reference `standard` is that of a session that the session table remembers, so the series continues.
     drop(registry.open(&standard, SeriesKind::Commits));
     let total = (THREADS * OPENINGS) as f64;
     assert_eq!(registry.collect(READER)[0].value, total);

@@ -7,7 +7,7 @@ use crate::lock::lock;
 use crate::record::Text;
 use crate::session::Recorder;
 
-/// The number of requests, and of tool calls, that are open under an id at the same time.
+/// The maximum number of requests, and of tool calls, that are open under an id at the same time.
 const MAX_OPEN: usize = 1_024;
 
 /// The open model requests and tool calls of a prompt, by ids of the host: for frameworks that call back with an id

@@ -148,7 +148,7 @@ fn reported_start_moves_the_event_of_the_current_attempt() {
     let moved = "1970-01-01T00:16:40.000Z";
     assert_eq!(times(0), [moved]);
     assert_eq!(times(1), ["1970-01-01T00:00:00.000Z", moved]);
-    // The last attempt has no event of its own.
+    // Of these 129 attempts, only 128 have an event of their own: the last has none to move.
     let times = times(128);
     assert_eq!(times.len(), 128);
     assert_eq!(times[127], "1970-01-01T00:02:07.000Z");

@@ -94,6 +94,7 @@ impl PendingToolCall {
             let start = recorder.timestamp(session, options.at);
             recorder.began.get_or_insert(start);
             let span = span.unwrap_or_else(|| OpenSpan::untraced(start));
+            // Determined before the policy removes the path from the options: the language itself is not content.
             let language = options.language_if_edit();
             let policy = session.telemetry.policy();
             let mut span = span.with_record(ToolSpan::begin(&mut options, &policy));

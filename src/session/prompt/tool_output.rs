@@ -24,7 +24,7 @@ pub(super) const TOOL_OUTPUT: &schema::SpanEvent = &schema::SpanEvent {
 ///
 /// All attributes are content and need `OTEL_LOG_TOOL_CONTENT`. Attributes that repeat the tool's input (the command,
 /// the path, the diff, and the content of a tool that writes) need `OTEL_LOG_TOOL_DETAILS` too. All attributes share
-/// one limit of 60 KB.
+/// one limit, by default 60 KB (`CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH`).
 ///
 /// ```
 /// use claude_code_telemetry::{ToolOutcome, ToolOutput};

@@ -64,7 +64,8 @@ pub(crate) struct Run<'a> {
     backpressure: Backpressure,
     /// The latest `at` that was read. The run of a stored transcript ends then.
     latest: Option<SystemTime>,
-    /// True if a prompt had no `at`. Then the transcript is not a stored one, and the run ends now.
+    /// True if the beginning of a prompt, or of a call that is reported while it runs, had no `at`. Then the transcript
+    /// is not a stored one, and the run ends now.
     is_current: bool,
 }
 

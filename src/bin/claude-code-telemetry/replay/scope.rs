@@ -29,7 +29,7 @@ pub(crate) struct Scope {
     nesting: Rc<Nesting>,
     /// The environment of a subprocess of the tool whose step was the last one, and the prompt of that step.
     child_env: Option<(ChildEnv, PromptNumber)>,
-    /// True after the first live call.
+    /// True after the first live call: one that the host reports while it runs.
     has_live_calls: bool,
 }
 
