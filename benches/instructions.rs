@@ -1,9 +1,10 @@
 //! A harness for callgrind, which counts the instructions of the most important calls. `.ci/guard` compares the counts
 //! with `benches/instructions.txt`.
 //!
-//! Each scenario makes its calls in a separate function, and callgrind counts only that function. No data is sent
-//! and no thread is woken, and instructions are counted instead of time, so that the counts are the same in every run. With the argument `cold` after
-//! its name, a scenario evicts the caches before each call, for `--cache-sim=yes`.
+//! Each scenario makes its calls in a separate function, and callgrind counts only that function. No data is sent, at
+//! most one thread is woken (see [`CALLS`]), and instructions are counted instead of time, so that the counts are the
+//! same in every run. With the argument `cold` after its name, a scenario evicts the caches before each call, for
+//! `--cache-sim=yes`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,7 +24,8 @@ use support::host::{self, Signals};
 #[global_allocator]
 static ALLOCATOR: support::alloc::Counting = support::alloc::Counting;
 
-/// The number of counted calls: fewer than a batch (512), so that the exporter is not woken.
+/// The number of counted calls. A queue wakes its exporter at a full batch (512 records), which only the scenario
+/// `tool` reaches: it adds three spans in each call.
 const CALLS: usize = 300;
 
 /// The number of calls with cold caches.

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+/// Returns the command that runs this program as the receiver. `account` is the file in which it logs each item.
 fn receiver(port: u16, protocol: &str, account: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command

@@ -23,9 +23,9 @@ static ALLOCATOR: alloc::Counting = alloc::Counting;
 
 /// No server listens on this port. The export interval is an hour, so the exporter never connects.
 const UNUSED_ENDPOINT: &str = "http://127.0.0.1:9";
-/// A number of calls that does not wake the exporter.
+/// A number of calls that does not wake the exporter, which happens at 512 records.
 const CALLS: u64 = 200;
-/// The queue allocates a block for every 31 records.
+/// The maximum number of blocks that the queue (crossbeam's `SegQueue`) allocates: one for every 31 records.
 const BLOCKS: u64 = CALLS / 31 + 1;
 
 fn telemetry(signals: Signals, extra: &[(&str, &str)]) -> Telemetry {

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// The variable that holds port, protocol and account when this process has to be the receiver.
+/// The variable that is set if this process has to be the receiver. It holds the port, the protocol, and the path of
+/// the account: the file in which the receiver logs each item.
 const MARKER: &str = "SOAK_RECEIVER";
 
 /// The body of the receiver process, which runs this test binary again. Without the variable the test returns at

@@ -161,7 +161,7 @@ fn allocated(contender: &Contender) -> (f64, f64) {
 /// Prints the goal for the number of allocations of a call.
 fn allocations(name: &str, contender: &Contender, target: f64) {
     let (calls, bytes) = allocated(contender);
-    // Rounding down ignores the block that the queue allocates for every 31 records.
+    // Rounding down ignores the blocks of the queue (crossbeam's `SegQueue`), one for every 31 records.
     at_most(
         &format!("allocations-{name}"),
         calls.floor(),

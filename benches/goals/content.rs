@@ -11,7 +11,7 @@ use crate::support::receiver::Receiver;
 
 /// The documented limit of a body, in UTF-16 code units.
 const LIMIT: usize = 61_440;
-/// The size of a record without its strings, in bytes.
+/// The upper limit for the size of a record without its strings, in bytes.
 const RECORD_BYTES: f64 = 1_024.0;
 const ROUNDS: usize = 9;
 

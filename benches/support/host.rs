@@ -29,8 +29,8 @@ pub enum Signals {
     All,
 }
 
-/// Returns the variables of a host that exports to `endpoint`, and only when it flushes. Later entries of `extra`
-/// override earlier ones.
+/// Returns the variables of a host that exports to `endpoint` at a flush, a full batch or the shutdown, and at no
+/// interval. Entries of `extra` take precedence.
 pub fn environment(
     signals: Signals,
     endpoint: &str,
@@ -113,7 +113,7 @@ pub fn session_id(number: usize) -> String {
     format!("3f6d1c52-8b0e-4c77-9a51-{number:012x}")
 }
 
-/// Begins a prompt of a session from [`session`], whose events have 20 attributes.
+/// Begins a prompt of a session from [`session`].
 pub fn prompt(telemetry: &Telemetry, number: usize) -> Prompt {
     session(telemetry, number).prompt("Fix the failing test")
 }

@@ -9,7 +9,8 @@ use claude_code_telemetry::fuzzing::redact_body;
 use libfuzzer_sys::fuzz_target;
 
 const REDACTED: &str = "\"<REDACTED>\"";
-/// The maximum depth of a generated body. The library reads more than twice this depth.
+/// The maximum depth of a generated body. The library reads a depth of 128, so that none of these bodies is withheld
+/// for its depth.
 const MAX_DEPTH: usize = 50;
 
 /// A JSON value. Texts are UTF-16, because they can contain half a surrogate pair.

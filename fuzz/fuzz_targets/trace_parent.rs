@@ -14,6 +14,7 @@ fuzz_target!(|input: &str| {
         return;
     };
     let text = read.to_string();
+    // `00-TRACE_ID-PARENT_ID-FLAGS`, in hexadecimal digits: 2, 32, 16 and 2.
     assert_eq!(text.len(), 55);
     // Excludes the version and the flags: a later version is written as 00, and unknown flags are cleared.
     assert_eq!(text[2..53], parent.trim_matches([' ', '\t'])[2..53]);

@@ -256,6 +256,7 @@ fn series_limit_follows_the_expected_sessions() {
     let large = Telemetry::builder(config(), host::service())
         .expected_sessions(100_000)
         .start();
+    // 32 series for each expected session.
     assert_eq!(limit(&large), 3_200_000);
     assert_eq!(Telemetry::disabled().health().series_limit, 0);
 }

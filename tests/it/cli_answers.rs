@@ -82,6 +82,7 @@ fn replay_with_descriptor(home: &Path, input: File, redirection: &str, out: Stdi
     // The command holds a copy of the other end.
     drop(command);
     let errors = read_to_string(home.join("errors")).unwrap();
+    // The status 4 means that telemetry is off: no variable turns it on here.
     assert_eq!(status.code(), Some(4), "{errors}");
     assert_eq!(read_to_string(home.join("out")).unwrap(), "");
 }

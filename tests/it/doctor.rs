@@ -417,7 +417,8 @@ fn missing_and_wrong_credentials_are_diagnosed() {
 
 #[test]
 fn credentials_repeated_by_a_receiver_are_hidden_in_every_encoding() {
-    // Of admin:CANARY/secret and of a key that is percent-encoded itself.
+    // The receiver repeats parts and encodings of the credentials admin:CANARY/secret, and of a key that still contains
+    // a percent-encoded character after the variable was decoded (CANARY%26key).
     let message = "no admin with CANARY/secret or CANARY%2fsecret (admin:CANARY/secret, YWRtaW46Q0FOQVJZL3NlY3JldA, \
         YWRtaW46Q0FOQVJZL3NlY3JldA%3D%3D), key CANARY&key or CANARY%26key";
     for protocol in GRPC_AND_HTTP {

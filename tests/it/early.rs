@@ -99,6 +99,7 @@ fn early_records_are_bounded_by_count_and_bytes_and_losses_are_counted() {
     let telemetry = Telemetry::in_memory();
     let session = telemetry.session(Identity::new());
     let report = early.deliver_to(&session);
+    // At most 1,024 records are kept.
     assert_eq!((report.delivered, report.lost), (1_024, 6));
     assert_eq!(telemetry.events().len(), 1_024);
     // The lost records leave a gap in the sequence numbers.
@@ -121,6 +122,7 @@ fn early_records_are_bounded_by_count_and_bytes_and_losses_are_counted() {
     }
     early.record_commit(Commit::new());
     let report = early.deliver_to(&session);
+    // At most 4 MiB are kept: three of the bodies, each of which is a little larger than 1 MiB, and the commit.
     assert_eq!((report.delivered, report.lost), (4, 2));
 }
 

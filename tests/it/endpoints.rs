@@ -173,7 +173,8 @@ fn bare(receiver: &Receiver) -> Vec<(&'static str, String)> {
         .to_vec()
 }
 
-/// Starts telemetry of three signals whose endpoints have no path. Returns it with the list of diagnostics.
+/// Starts telemetry of metrics and events whose endpoints have no path. Returns it with the list of diagnostics.
+/// Requests to the general endpoint, on which no receiver listens, would fail.
 fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec<String>>>) {
     let bare = bare(receiver);
     let bare = bare.iter().map(|(name, url)| (*name, url.as_str()));
@@ -350,7 +351,7 @@ fn standard_path_is_remembered_when_the_body_of_its_success_never_ends() {
         assert!(report.is_complete(), "{report}");
     }
     let at_root = receiver.received().filter(|request| request.path == "/");
-    // One request of each signal.
+    // One request of each signal: metrics and events. All later ones went to the standard paths.
     assert_eq!(at_root.len(), 2);
     telemetry.shutdown_within(Duration::from_secs(3));
 }

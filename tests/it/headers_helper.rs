@@ -338,7 +338,8 @@ fn data_is_kept_until_the_helper_returns_accepted_credentials() {
                 );
             }
             let (runs, time) = (helper.runs() as u128, start.elapsed());
-            // Rejections cause runs at least 250 ms apart. The bound is generous: five runs for each 700 ms that have begun.
+            // Rejections cause runs at least 250 ms apart: half of the first back-off of 500 ms, which has jitter. The
+            // bound is generous: five runs for each 700 ms that have begun.
             let most = 5 * (1 + time.as_millis() / 700);
             assert!((2..=most).contains(&runs), "{runs} runs in {time:?}");
             good.store(true, Ordering::SeqCst);

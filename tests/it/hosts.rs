@@ -369,7 +369,8 @@ fn typescript_host_records_every_failure() {
     assert_records_failure(javascript(folder.path(), &source), "tool_result", "Error");
 }
 
-/// Asserts that a host succeeds while telemetry is off, and without the program.
+/// Asserts that a host succeeds while telemetry is off, without the program, and with a program that exits at once
+/// (`true`).
 #[track_caller]
 fn assert_succeeds_without_telemetry(mut program: impl FnMut() -> Command) {
     for telemetry in [example::PROGRAM, "no-such-program", "true"] {

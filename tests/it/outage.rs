@@ -15,7 +15,7 @@ use claude_code_telemetry::{
 };
 use tonic::Code;
 
-/// The cost is not a sum of powers of two, so that rounding errors are noticed.
+/// A cost that a double cannot represent exactly, so that the test notices errors that add up.
 const COST: f64 = 0.1;
 const INTERVAL: Duration = Duration::from_millis(100);
 const INTERVALS: usize = 10;

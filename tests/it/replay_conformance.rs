@@ -263,6 +263,7 @@ impl Case {
 
     fn series_problems(&self, metric: &Value, series: &[Point]) -> Vec<String> {
         let mut found = Vec::new();
+        // As in OTLP, 1 is delta and 2 is cumulative.
         let delta = self.expected["temporality"] == serde_json::json!([1]);
         let total: f64 = if delta {
             series.iter().map(|point| point.value).sum()
@@ -274,6 +275,7 @@ impl Case {
             found.push(format!("the total is {total}, not {wanted}"));
         }
         let unit = text(&metric["unit"]);
+        // In some cases, the unit of counts is empty.
         let counted = unit.is_empty() && series[0].unit == "{count}";
         if series[0].unit != unit && !counted {
             found.push(format!("the unit is {:?}", series[0].unit));

@@ -211,7 +211,7 @@ fn report_shows_the_warnings_about_the_configuration() {
          tries its exporters"
     );
 
-    // The number of warnings and their length are limited.
+    // The report shows at most five warnings and the number of the others, and truncates each.
     let long = "é".repeat(10_000);
     let names =
         ["LOGS", "TRACES", "METRICS"].map(|signal| format!("OTEL_EXPORTER_OTLP_{signal}_TIMEOUT"));

@@ -227,6 +227,7 @@ fn requests_stay_under_4_mib_and_state_their_length() {
                     char::from(b'a' + (noise >> 60) as u8)
                 })
                 .collect();
+            // More than the 3.5 MiB of one request.
             let count = 13;
             for _ in 0..count {
                 session.prompt(text.clone()).end();

@@ -244,6 +244,7 @@ fn spans_that_end_during_shutdown_are_delivered_or_counted() {
             .find(|it| it.signal == Signal::Traces)
             .unwrap();
         assert_eq!(exporter.delivered, spans);
+        // Each thread has a prompt and 20 hooks.
         assert_eq!(
             spans + exporter.dropped.shutdown + exporter.queued,
             (THREADS * (1 + 20)) as u64,

@@ -83,7 +83,7 @@ fn traceparent_variable_sets_the_parent_of_interactions() {
     assert_eq!(interactions.len(), 2);
     for interaction in &interactions {
         assert_eq!(interaction.parent_span_id, PARENT);
-        // The flags say that the parent is remote.
+        // The flags say that the span is sampled (0x001), and that its parent is known (0x100) to be remote (0x200).
         assert_eq!(interaction.flags, 0x301);
     }
     for span in spans.iter().filter(|span| span.name != "claude_code.hook") {

@@ -25,7 +25,7 @@ impl Driver {
         Self::with_files(environment, &[])
     }
 
-    /// [`new`](Self::new), with these files at home.
+    /// Like [`new`](Self::new), with these files in the home directory of the program.
     pub(crate) fn with_files(
         environment: BTreeMap<String, String>,
         files: &[(&str, String)],

@@ -28,8 +28,8 @@ mod unix {
     use opentelemetry::metrics::MeterProvider;
     use serde_json::{Value, json};
 
-    /// Where the console exporter writes: a file at home, because standard output holds the responses. It is opened by the
-    /// first write, so that it takes no descriptor from tests about those.
+    /// The writer of the console exporter: a file in the home directory, because standard output holds the responses.
+    /// The first write opens it, so that it uses no file descriptor in tests that limit their number.
     #[derive(Default)]
     struct Console(Option<File>);
 

@@ -105,7 +105,9 @@ impl Answer {
         self
     }
 
-    /// Returns true if a client that gets this response may count its data as delivered.
+    /// Returns true if a client that gets this response counts its data as delivered over every protocol. `Cut` and
+    /// `Drip` are excluded: the status arrives first over HTTP, but last over gRPC, so that a gRPC client sends the
+    /// data again.
     pub fn accepts(&self) -> bool {
         matches!(self, Self::Ok | Self::PartialSuccess { .. } | Self::Garbage)
     }

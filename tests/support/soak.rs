@@ -144,6 +144,7 @@ async fn respond(
     let path = request.uri().path().to_owned();
     let mut body = request.into_body().collect().await?.to_bytes();
     if grpc {
+        // Removes the prefix of the gRPC message: a flag and the length.
         body = body.slice(5..);
     }
     let bytes: Vec<u8> = entries(&path, body)
@@ -537,6 +538,7 @@ fn judge(
     let expected = [
         load(&recorded.sessions) as f64,
         load(&recorded.commits) as f64,
+        // Three input tokens and one output token.
         4.0 * requests,
         COST * requests,
     ];

@@ -73,7 +73,8 @@ impl Providers {
             .with_resource(resource())
             .with_reader(reader)
             .build();
-        // The defaults except for the delay: as with this crate's exporters, no batch is exported before a flush.
+        // The defaults except for the delay: as with this crate's exporters, only a flush or a full batch of 512
+        // records starts an export.
         let processor = BatchLogProcessor::builder(Logs::new(export, &counts))
             .with_batch_config(
                 BatchConfigBuilder::default()

@@ -1,4 +1,4 @@
-//! An agent on rig that emits the telemetry documented for Claude Code. README.md describes it.
+//! An agent on the framework rig that emits the telemetry documented for Claude Code. README.md describes it.
 //!
 //! ```sh
 //! cargo run --manifest-path examples/rig_agent/Cargo.toml

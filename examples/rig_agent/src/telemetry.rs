@@ -53,7 +53,8 @@ impl Instrumentation {
 }
 
 impl AgentHook for Instrumentation {
-    /// A model request is sent, or a tool runs that no hook before this one has denied.
+    /// Records that a model request is sent, or that a tool runs which no hook before this one has denied. Rig calls
+    /// this before each of both.
     async fn on_dispatch(&self, _: &HookContext, event: DispatchEvent<'_>) -> DispatchAction {
         if event.completion_request().is_some() {
             self.calls.begin_request(REQUEST, self.model);
@@ -64,7 +65,7 @@ impl AgentHook for Instrumentation {
         DispatchAction::proceed()
     }
 
-    /// The model responded, or a tool returned or was skipped.
+    /// Records that the model responded, or that a tool returned or was skipped.
     async fn on_outcome(&self, _: &HookContext, event: OutcomeEvent<'_>) -> OutcomeAction {
         if let Some(response) = event.completion()
             && let Some(request) = self.calls.take_request(REQUEST)

@@ -123,7 +123,8 @@ impl Given {
         self.get(name).and_then(|(_, value)| boolean(value)) == Some(true)
     }
 
-    /// Returns true if the value of a switch that is on by default causes a warning.
+    /// Returns true if the value of a switch that is on by default causes a warning. An empty value does so only in the
+    /// environment, where it counts as false; in other layers it unsets the variable.
     pub(crate) fn is_odd_switch(&self, name: &str) -> bool {
         match self.strongest(name) {
             Some((layer, "")) => layer == Layer::Environment,
@@ -294,6 +295,8 @@ impl Given {
         "none"
     }
 
+    /// Returns the name of the variable whose proxy is used. `guarded` is true if managed settings hold credentials:
+    /// only a managed proxy may read them.
     fn proxy(&self, protocol: &str, endpoint: &str, guarded: bool) -> Option<String> {
         let secure = endpoint.starts_with("https://");
         let name = if secure { "HTTPS_PROXY" } else { "HTTP_PROXY" };

@@ -156,7 +156,7 @@ fn promql_labels_are_attributes_of_metrics() {
     }
 }
 
-/// Emitted by this library, by the Collector's `count` connector, or by a recording rule.
+/// Each metric is emitted by this library, by the Collector's `count` connector, or by a recording rule.
 #[test]
 fn promql_metrics_exist() {
     let rules = text("prometheus/rules.yaml");

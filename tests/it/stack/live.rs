@@ -1,4 +1,5 @@
-//! A replay of the demo that a real Prometheus scrapes while the replay runs.
+//! A replay of the demo (the transcript `examples/stack/demo.jsonl`) that a real Prometheus scrapes while the replay
+//! runs.
 
 use std::collections::BTreeMap;
 use std::fs;

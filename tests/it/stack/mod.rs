@@ -1,8 +1,9 @@
 //! `examples/stack`: the programs that read its files accept them, and the queries of its dashboards and rules return
 //! data. The same applies to the examples in `docs/BACKENDS.md`.
 //!
-//! The programs are `prometheus`, `promtool`, `docker-compose` and a Collector (located as in `collector.rs`). A test
-//! whose program is missing prints a message and is skipped. `queries.mjs` parses the queries of Loki and Tempo.
+//! The programs are `prometheus`, `promtool`, `docker-compose` and a Collector, which `collector.py` in the folder that
+//! the variable `COLLECTOR_TOOLS` names runs. A test whose program is missing prints a message and is skipped.
+//! `queries.mjs` parses the queries of Loki and Tempo.
 
 mod backends;
 mod compose;

@@ -1,4 +1,4 @@
-//! The size of the demo on the wire: the numbers in `docs/BACKENDS.md`.
+//! The size of the demo (the transcript `examples/stack/demo.jsonl`) on the wire: the numbers in `docs/BACKENDS.md`.
 //!
 //! `cargo test --test it stack::size -- --nocapture` prints them.
 

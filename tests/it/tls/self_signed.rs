@@ -5,7 +5,7 @@ use super::*;
 /// The names of the receivers in these tests.
 const LOCAL: &[&str] = &["localhost", "127.0.0.1"];
 
-/// The error for a marked certificate that the configured file does not contain.
+/// The error for a marked certificate that the configured file does not contain. `it` stands for the endpoint.
 const NOT_IN_FILE: &str = "the certificate of it is marked as an authority's (CA:TRUE) and is not in the file of OTEL_EXPORTER_OTLP_CERTIFICATE: add it there, or use one without the mark";
 
 /// Asserts that telemetry which trusts `ca` rejects a receiver that presents `issued`, with the expected error.

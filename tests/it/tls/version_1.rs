@@ -160,6 +160,7 @@ fn version_1_server_certificate_is_rejected_with_the_reason() {
     let other = Authority::new("other");
     // The file contains the certificate itself, which does not make up for the missing names.
     let ca = files.write("ca.pem", format!("{}{}", other.pem(), server.certificate));
+    // `it` stands for the endpoint.
     let expected = "the certificate of it has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName";
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
