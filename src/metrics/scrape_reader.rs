@@ -94,6 +94,7 @@ impl ScrapeReader {
 fn end(sample: &Sample) -> Option<SeriesEnd> {
     Some((Arc::as_ptr(&sample.counter).addr(), sample.ended?))
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
