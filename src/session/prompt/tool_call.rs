@@ -44,9 +44,8 @@ pub struct ToolCall {
     call: OperationHandle<Call>,
 }
 
-/// A tool call that begins later, so that work inside it can already be recorded as its children.
-///
-/// If the call never begins, the parent of those spans is never emitted.
+/// A tool call that begins later, so that work inside it can already be recorded as its children. If the call never
+/// begins, the parent of those spans is never emitted.
 #[derive(Debug)]
 #[must_use = "a tool call that never begins emits nothing: call `begin`"]
 pub struct PendingToolCall {
@@ -339,10 +338,8 @@ impl ToolCall {
 
     /// Returns the span context of the execution, or of the call before the execution begins.
     pub(crate) fn context(&self) -> Option<Arc<TraceContext>> {
-        let executed = self
-            .call
-            .lock()
-            .and_then(|(_, call)| call.execution.as_ref()?.context.clone());
+        let call = self.call.lock();
+        let executed = call.and_then(|(_, call)| call.execution.as_ref()?.context.clone());
         executed.or_else(|| self.recorder.parent.clone())
     }
 
@@ -397,8 +394,7 @@ impl Call {
             }
         });
         let mut event = ToolDecision::new(name, decision, source);
-        let tool_use_id = &self.options.tool_use_id;
-        event.tool_use_id.clone_from(tool_use_id);
+        event.tool_use_id.clone_from(&self.options.tool_use_id);
         event.at = permission.event_at.or(permission.at);
         Some(Decided { event, span, edit })
     }
@@ -453,9 +449,9 @@ impl Call {
         // Another handle can outlive the call, and must not keep its content in memory.
         self.options.drop_content();
         // The span of the call covers a wait and an execution whose durations the host gave.
-        self.span.start = self.span.start.earlier(self.blocked.start);
-        if let Some(execution) = &self.execution {
-            self.span.start = self.span.start.earlier(execution.start);
+        let execution = self.execution.as_ref().map(|execution| execution.start);
+        for began in [Some(self.blocked.start), execution].into_iter().flatten() {
+            self.span.start = self.span.start.earlier(began);
         }
         self.blocked.end(session, end, |_, _| {});
         if let Some(execution) = &mut self.execution {
