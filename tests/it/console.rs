@@ -277,7 +277,7 @@ fn writer_is_used_again_after_a_panic() {
 }
 
 /// A writer that blocks until the sender of its channel is dropped.
-struct Blocked(Gate<()>);
+pub(crate) struct Blocked(pub(crate) Gate<()>);
 
 impl Write for Blocked {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

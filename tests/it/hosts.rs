@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::example;
 use crate::replay::variables;
@@ -18,19 +18,15 @@ use crate::traces::Spans;
 const PYTHON: &str = include_str!("../../examples/hosts/agent.py");
 const TYPESCRIPT: &str = include_str!("../../examples/hosts/agent.ts");
 
-/// Returns true if a program can be run. Otherwise prints a message that the test is skipped.
-fn is_there(program: &str) -> bool {
-    let there = Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !there {
-        let required = std::env::var_os("REQUIRE_HOSTS").is_some();
-        assert!(!required, "there is no {program} on this machine");
-        eprintln!("not run: there is no {program} on this machine");
-    }
+/// Returns true if an interpreter can be run. Otherwise prints a message that the test is skipped, or fails if the hosts are
+/// required.
+fn is_there(interpreter: &str) -> bool {
+    let there = example::is_installed(interpreter);
+    let required = std::env::var_os("REQUIRE_HOSTS").is_some();
+    assert!(
+        there || !required,
+        "there is no {interpreter} on this machine"
+    );
     there
 }
 

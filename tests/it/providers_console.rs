@@ -5,10 +5,11 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver as Gate, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::console::Blocked;
 use crate::host;
 use crate::host::{
     Protocol, Screen, assert_delta, environment, exporter, select, service, session,
@@ -510,20 +511,6 @@ fn console_has_its_own_deltas_while_it_is_on() {
             let health = exporter(&telemetry.health(), signal, kind);
             assert_eq!(health.dropped.total(), 0, "{health:?}");
         }
-    }
-}
-
-/// A writer that blocks until the sender of its channel is dropped.
-struct Blocked(Gate<()>);
-
-impl Write for Blocked {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = self.0.recv();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Returns the path of an example's program. `cargo test` builds all examples; when a single test binary is run, the
 /// program may be missing or older than its sources, and is built here.
@@ -67,4 +67,18 @@ pub fn clean(command: &mut Command, home: &Path) {
         }))
         .env("HOME", home)
         .env("USERPROFILE", home);
+}
+
+/// Returns true if a program can be run. Otherwise prints a message that the test is skipped.
+pub fn is_installed(program: &str) -> bool {
+    let status = Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let there = status.is_ok_and(|status| status.success());
+    if !there {
+        eprintln!("skipped: there is no {program}");
+    }
+    there
 }

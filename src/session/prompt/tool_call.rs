@@ -449,9 +449,9 @@ impl Call {
         // Another handle can outlive the call, and must not keep its content in memory.
         self.options.drop_content();
         // The span of the call covers a wait and an execution whose durations the host gave.
-        let execution = self.execution.as_ref().map(|execution| execution.start);
-        for began in [Some(self.blocked.start), execution].into_iter().flatten() {
-            self.span.start = self.span.start.earlier(began);
+        self.span.start = self.span.start.earlier(self.blocked.start);
+        if let Some(execution) = &self.execution {
+            self.span.start = self.span.start.earlier(execution.start);
         }
         self.blocked.end(session, end, |_, _| {});
         if let Some(execution) = &mut self.execution {

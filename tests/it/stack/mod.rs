@@ -18,6 +18,8 @@ mod size;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::example::is_installed;
+
 /// Returns the path of a file in the repository.
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -32,20 +34,6 @@ fn stack(path: &str) -> PathBuf {
 #[track_caller]
 fn text(path: &str) -> String {
     std::fs::read_to_string(stack(path)).unwrap()
-}
-
-/// Returns true if a program can be run. Otherwise prints a message that the test is skipped.
-fn is_installed(program: &str) -> bool {
-    let status = Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    let there = status.is_ok_and(|status| status.success());
-    if !there {
-        eprintln!("skipped: there is no {program}");
-    }
-    there
 }
 
 /// Runs a command, and asserts that it succeeds.

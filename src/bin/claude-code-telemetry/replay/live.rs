@@ -92,11 +92,7 @@ pub(crate) fn tool_executing(
     let ToolExecuting {
         tool_use_id: Id(id),
     } = read(line)?;
-    let tool = scope.open_tools.get(&id)?;
-    match at {
-        Some(at) => tool.call.executing_at(at),
-        None => tool.call.executing(),
-    }
+    scope.open_tools.get(&id)?.executing(at);
     Ok(())
 }
 
@@ -118,10 +114,7 @@ pub(crate) fn tool_end(
     }
     // The library takes a rejected call for one that did not execute, unless its execution has begun.
     if executed == Some(true) && tool.decision.get() == Some(&Decision::Reject) {
-        match at {
-            Some(at) => tool.call.executing_at(at),
-            None => tool.call.executing(),
-        }
+        tool.executing(at);
     }
     tool.call.finish(outcome);
     Ok(())

@@ -67,29 +67,26 @@ impl Named {
 /// Answers with the environment of a subprocess. A subject that is not found gives an environment without a trace context.
 pub(crate) fn child_env(line: &str, scope: Option<&Scope>) -> Answered {
     let without = scope.map_or_else(ChildEnv::default, |scope| scope.session().child_env());
-    let (answer, result) = answer(line, scope, environment(&without), |subject| {
+    let named = read::<Named>(line);
+    // While no session is open, a step without an id has no answer: hosts that name no call read one for each valid step.
+    let names_a_call = match &named {
+        Ok(named) => named.tool_use_id.is_some() || named.request.is_some(),
+        Err(_) => true,
+    };
+    let (answer, result) = answer(named, scope, environment(&without), |subject| {
         environment(&match subject {
             Subject::Tool(tool) => tool.call.child_env(),
             Subject::Request(request) => request.child_env(),
             Subject::Unnamed(scope) => scope.child_env(),
         })
     });
-    // While no session is open, a step without an id has no answer: hosts that name no call read one for each valid step.
-    let names_no_call = matches!(
-        read(line),
-        Ok(Named {
-            tool_use_id: None,
-            request: None,
-            ..
-        })
-    );
-    let has_answer = scope.is_some() || !names_no_call;
+    let has_answer = scope.is_some() || names_a_call;
     (has_answer.then_some(answer), result)
 }
 
 /// Answers with the headers of a trace context. Without a named call, it is that of the open prompt.
 pub(crate) fn trace_context(line: &str, scope: Option<&Scope>) -> Answered {
-    let (answer, result) = answer(line, scope, Answer::new(), |subject| {
+    let (answer, result) = answer(read(line), scope, Answer::new(), |subject| {
         let mut headers = Answer::new();
         let add = |name: &str, value: &str| headers.insert(name.to_owned(), value.into());
         match subject {
@@ -105,12 +102,12 @@ pub(crate) fn trace_context(line: &str, scope: Option<&Scope>) -> Answered {
 /// Returns the answer for the subject of a question. An invalid question is answered too, with `otherwise` and the reason,
 /// because the host may wait for the answer.
 fn answer(
-    line: &str,
+    named: Result<Named, String>,
     scope: Option<&Scope>,
     otherwise: Answer,
     answer: impl FnOnce(Subject<'_>) -> Answer,
 ) -> (Answer, Result<(), String>) {
-    let (named, valid) = match read::<Named>(line) {
+    let (named, valid) = match named {
         Ok(named) => (named, Ok(())),
         Err(reason) => (Named::default(), Err(reason)),
     };

@@ -56,6 +56,14 @@ pub(crate) struct OpenRequest {
 }
 
 impl OpenTool {
+    /// Begins the execution.
+    pub(crate) fn executing(&self, at: Option<SystemTime>) {
+        match at {
+            Some(at) => self.call.executing_at(at),
+            None => self.call.executing(),
+        }
+    }
+
     /// Ends the call without a result.
     pub(crate) fn end(self, at: Option<SystemTime>) {
         match at {
