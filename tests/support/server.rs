@@ -1,6 +1,7 @@
 //! A listener that is served by a dedicated thread.
 
 use std::net::TcpListener;
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use tokio::net::TcpStream;
@@ -13,12 +14,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the server. `on_connection` is called for each connection, inside the runtime.
+    /// Starts the server, and returns when it accepts connections. `on_connection` is called for each connection, inside
+    /// the runtime.
+    ///
+    /// A test that forks must not do so while another thread initializes a static of tokio or of the standard library:
+    /// the child would wait forever for the end of the initialization.
     pub fn start(
         listener: TcpListener,
         mut on_connection: impl FnMut(TcpStream) + Send + 'static,
     ) -> Self {
         let (stop, mut stopped) = oneshot::channel();
+        let (started, start) = mpsc::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -27,6 +33,7 @@ impl Server {
             runtime.block_on(async move {
                 listener.set_nonblocking(true).unwrap();
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                started.send(()).unwrap();
                 loop {
                     tokio::select! {
                         _ = &mut stopped => break,
@@ -35,6 +42,7 @@ impl Server {
                 }
             });
         });
+        start.recv().unwrap();
         Self {
             stop: Some(stop),
             thread: Some(thread),
