@@ -29,6 +29,7 @@ mod support;
 mod catalog_support;
 mod traces;
 
+mod alerts_and_dashboards;
 mod api_is_shareable;
 mod borrowed_strings;
 mod bounds;
@@ -76,7 +77,6 @@ mod settings;
 mod shutdown;
 mod split;
 #[cfg(all(unix, feature = "grpc", feature = "http", feature = "console"))]
-mod stack;
 mod tls;
 mod totals;
 mod totals_under_load;

@@ -4,6 +4,9 @@
 //! The programs are `prometheus`, `promtool`, `docker-compose` and a Collector, which `collector.py` in the folder that
 //! the variable `COLLECTOR_TOOLS` names runs. A test whose program is missing prints a message and is skipped.
 //! `queries.mjs` parses the queries of Loki and Tempo.
+//!
+//! The harness starts tests in the order of their names. One test here waits for up to a minute, for the next evaluation of
+//! the recording rules, so that the name of this module begins with an `a`.
 
 mod backends;
 mod compose;

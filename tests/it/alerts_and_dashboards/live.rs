@@ -255,8 +255,10 @@ fn published(prometheus: &Prometheus) -> Vec<String> {
         eprintln!("skipped: the variable CONSUMER_QUERIES names no folder with promql.tsv");
         return Vec::new();
     };
-    let exceptions =
-        fs::read_to_string(repository("tests/it/stack/promql_exceptions.tsv")).unwrap();
+    let exceptions = fs::read_to_string(repository(
+        "tests/it/alerts_and_dashboards/promql_exceptions.tsv",
+    ))
+    .unwrap();
     let exceptions: Vec<_> = exceptions
         .lines()
         .filter(|line| !line.starts_with('#'))

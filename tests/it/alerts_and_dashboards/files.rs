@@ -31,7 +31,7 @@ fn rules_and_alerts_pass_their_promtool_tests() {
     if is_installed("promtool") {
         let mut promtool = Command::new("promtool");
         promtool.args(["test", "rules"]);
-        assert_succeeds(promtool.arg(repository("tests/it/stack/rules_test.yaml")));
+        assert_succeeds(promtool.arg(repository("tests/it/alerts_and_dashboards/rules_test.yaml")));
     }
 }
 
@@ -42,7 +42,9 @@ fn every_alert_has_a_summary_a_runbook_and_a_test() {
     assert!(count("- alert: ") >= 4);
     assert_eq!(count("- alert: "), count("runbook: |"));
     assert_eq!(count("- alert: "), count("summary: "));
-    let tested = std::fs::read_to_string(repository("tests/it/stack/rules_test.yaml")).unwrap();
+    let tested =
+        std::fs::read_to_string(repository("tests/it/alerts_and_dashboards/rules_test.yaml"))
+            .unwrap();
     for alert in alerts
         .lines()
         .filter_map(|l| l.trim().strip_prefix("- alert: "))

@@ -1,6 +1,6 @@
 // Parses every LogQL and TraceQL query of the dashboards with Grafana's published grammars.
 //
-//   node tests/it/stack/queries.mjs FOLDER     FOLDER has node_modules with @grafana/lezer-logql and @grafana/lezer-traceql
+//   node tests/it/alerts_and_dashboards/queries.mjs FOLDER     FOLDER has node_modules with @grafana/lezer-logql and @grafana/lezer-traceql
 import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';

@@ -1,6 +1,6 @@
 //! The size of the demo (the transcript `examples/stack/demo.jsonl`) on the wire: the numbers in `docs/BACKENDS.md`.
 //!
-//! `cargo test --test it stack::size -- --nocapture` prints them.
+//! `cargo test --test it alerts_and_dashboards::size -- --nocapture` prints them.
 
 use std::collections::BTreeSet;
 
