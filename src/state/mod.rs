@@ -34,7 +34,6 @@ use arc_swap::ArcSwap;
 use crate::clock::Clock;
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
-use crate::encode::Item;
 use crate::export::runtime::{Runtime, no_thread};
 use crate::fork::Process;
 use crate::health::Health;
@@ -83,22 +82,18 @@ pub(crate) struct TelemetryState {
 }
 
 impl TelemetryState {
-    /// Queues an item whose texts have `size` bytes for every exporter.
-    pub(crate) fn enqueue<T: ?Sized>(
+    /// Queues an item whose texts have `size` bytes for every exporter, or counts it as dropped.
+    pub(crate) fn enqueue<'a, T: ?Sized + 'a>(
         &self,
-        queues: &[ExporterQueue<Item<T>>],
-        item: Box<T>,
+        queues: impl IntoIterator<Item = &'a ExporterQueue<Arc<T>>>,
+        item: Arc<T>,
         size: usize,
     ) {
-        match queues {
-            [] => {}
-            [only] => enqueue_for(only, Item::Own(item), size, &self.stopped),
-            [first, others @ ..] => {
-                let item: Arc<T> = item.into();
-                for queue in others {
-                    enqueue_for(queue, Item::Shared(Arc::clone(&item)), size, &self.stopped);
-                }
-                enqueue_for(first, Item::Shared(item), size, &self.stopped);
+        for (queue, counters) in queues {
+            if self.stopped.load(Ordering::Relaxed) || queue.is_off() {
+                counters.recorded_when_off();
+            } else if !queue.push(Arc::clone(&item), size) {
+                counters.queue_full(1);
             }
         }
     }
@@ -208,7 +203,7 @@ impl TelemetryState {
         // A second shutdown waits here for the first, so that its request to the exporters does not overtake the last
         // spans.
         self.closing.call_once(|| {
-            let unfinished = self.operations.abandon_all();
+            let unfinished = self.operations.abandon_all(self.timestamp(None));
             self.unfinished_spans
                 .fetch_add(unfinished, Ordering::Relaxed);
             self.stopped.store(true, Ordering::SeqCst);
@@ -260,19 +255,5 @@ impl TelemetryState {
             series_bytes_limit: limit(registry.max_attribute_bytes),
             shortened_attributes: registry.shortened_attributes.load(Ordering::Relaxed),
         }
-    }
-}
-
-/// Queues an item for one exporter, or counts it as dropped.
-pub(crate) fn enqueue_for<T>(
-    (queue, counters): &ExporterQueue<T>,
-    item: T,
-    size: usize,
-    stopped: &AtomicBool,
-) {
-    if stopped.load(Ordering::Relaxed) || queue.is_off() {
-        counters.recorded_when_off();
-    } else if !queue.push(item, size) {
-        counters.queue_full(1);
     }
 }

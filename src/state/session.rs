@@ -258,7 +258,9 @@ impl SessionCore {
         prompt: Option<&Arc<PromptMark>>,
         own: Option<&Arc<TraceContext>>,
     ) {
-        if !self.telemetry.in_original_process() {
+        let telemetry = &self.telemetry;
+        let records = telemetry.records(Signal::Metrics) || telemetry.records(Signal::Logs);
+        if !records || !telemetry.in_original_process() {
             return;
         }
         let snapshot = self.snapshot.load();
@@ -294,7 +296,7 @@ impl SessionCore {
         let time = record.time();
         snapshot.active.policy.filter(record, |record| {
             let envelope = self.envelope(snapshot, time, prompt, span);
-            let event = Box::new(Queued { envelope, record });
+            let event = Arc::new(Queued { envelope, record });
             let size = event.record.size();
             self.telemetry.enqueue(&snapshot.active.events, event, size);
         });

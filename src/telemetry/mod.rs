@@ -32,6 +32,7 @@ use exporters::Exporters;
 /// and can block until the configured shutdown timeout (2 seconds by default). Sessions that are still open afterwards
 /// send nothing more. In a forked child, this telemetry does nothing: the child starts its own.
 #[derive(Clone)]
+#[must_use = "telemetry that is dropped shuts down: keep it until the process ends"]
 pub struct Telemetry {
     /// `None` for telemetry that can never be on.
     handle: Option<Arc<Handle>>,

@@ -377,7 +377,7 @@ fn content_follows_the_switches_at_the_time_of_recording() {
 }
 
 #[test]
-fn span_has_mcp_names_only_if_details_are_on_from_its_beginning_to_its_end() {
+fn mcp_names_are_sent_only_if_details_are_on_from_the_beginning_to_the_end() {
     let protocol = Protocol::any();
     let on = [&TRACES[..], &[("OTEL_LOG_TOOL_DETAILS", "1")]].concat();
     for (before, after, sent) in [
@@ -399,7 +399,16 @@ fn span_has_mcp_names_only_if_details_are_on_from_its_beginning_to_its_end() {
         }
         prompt.end();
         assert!(telemetry.shutdown().is_complete());
-        let spans = receiver.received().accepted().spans();
+        let received = receiver.received().accepted();
+        let results = received.logs();
+        let results = results
+            .iter()
+            .filter(|log| log.name == "claude_code.tool_result");
+        let parameters = results.map(|log| log.attributes.get("tool_parameters"));
+        let expected = r#"{"mcp_server_name":"srv","mcp_tool_name":"find"}"#.into();
+        let expected = (sent == "mcp__srv__find").then_some(&expected);
+        assert_eq!(parameters.collect::<Vec<_>>(), [expected; 2]);
+        let spans = received.spans();
         let names = |name: &str, key: &str| -> Vec<_> {
             let named = spans.iter().filter(|span| span.name == name);
             named.map(|span| span.attributes[key].clone()).collect()
@@ -408,6 +417,26 @@ fn span_has_mcp_names_only_if_details_are_on_from_its_beginning_to_its_end() {
         let hook = format!("PreToolUse:{sent}");
         assert_eq!(names("claude_code.hook", "hook_name"), [hook]);
     }
+}
+
+#[test]
+fn response_body_from_before_its_switch_is_turned_on_is_not_sent() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+    let session = telemetry.session(session("one"));
+    let (before, after) = (session.llm_request("m"), session.llm_request("m"));
+    before.response_body(r#"{"held":"back"}"#);
+    let on = [("OTEL_LOG_RAW_API_BODIES", "1")];
+    change(&telemetry, &receiver, protocol, &on);
+    after.response_body(r#"{"shown":1}"#);
+    for request in [before, after] {
+        request.finish(ApiRequest::new("m"));
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let logs = receiver.received().accepted().logs();
+    let bodies = logs.iter().filter_map(|log| log.attributes.get("body"));
+    assert_eq!(bodies.collect::<Vec<_>>(), [r#"{"shown":1}"#]);
 }
 
 #[test]

@@ -394,6 +394,37 @@ fn requests_without_a_cost_are_counted_and_each_model_is_reported_once() {
 }
 
 #[test]
+fn cost_is_not_missed_where_none_is_sent() {
+    let environment = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+        ("OTEL_TRACES_EXPORTER", "console"),
+    ];
+    for environment in [
+        environment,
+        [
+            environment[0],
+            environment[1],
+            ("OTEL_METRICS_EXPORTER", "console"),
+        ],
+    ] {
+        let config = Config::builder().environment(environment).build();
+        let builder = Telemetry::builder(config, Service::new("agent", "1.0"));
+        let telemetry = builder.console_writer(std::io::sink()).start();
+        let session = telemetry.session(Identity::new().user_id("kim"));
+        // An event, which neither exporter takes.
+        session.record_api_request_event(ApiRequest::new("m"));
+        session.record_api_request_event(ApiRequest::new("m").cost_usd(-1.0));
+        if environment[2].0 == "OTEL_TRACES_EXPORTER" {
+            session.llm_request("m").finish(ApiRequest::new("m"));
+        }
+        let health = telemetry.health();
+        assert_eq!(health.requests_without_cost, 0, "{environment:?}");
+        assert_eq!(health.invalid_measurements, 0, "{environment:?}");
+    }
+}
+
+#[test]
 fn cost_without_tokens_and_in_fast_mode_is_unknown() {
     let prices = Prices::new().model("m", Price::new(1.0, 1.0));
     let tokens = TokenUsage::new().input(5);

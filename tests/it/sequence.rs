@@ -117,7 +117,8 @@ fn explicit_time_applies_to_events_but_not_to_metrics() {
     let long_ago = UNIX_EPOCH + Duration::from_millis(1_000_000_000_007);
     let tokens = TokenUsage::new().input(5);
     session.record_api_request(ApiRequest::new("sonnet").tokens(tokens).at(long_ago));
-    session.prompt(UserPrompt::new("x").at(UNIX_EPOCH - Duration::from_secs(1)));
+    let prompt = UserPrompt::new("x").at(UNIX_EPOCH - Duration::from_secs(1));
+    session.prompt(prompt).end();
     session
         .record_tool_result(ToolResult::new("Read").at(UNIX_EPOCH + Duration::from_secs(1 << 40)));
     session.record_tool_result(ToolResult::new("Read"));

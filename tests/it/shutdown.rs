@@ -337,7 +337,7 @@ fn dropping_the_last_handle_delivers_within_the_deadline() {
         assert_eq!(receiver.received().logs().len(), 2);
         // The session outlives the telemetry, and its calls do nothing.
         record(&session);
-        session.prompt("Fix the bug");
+        session.prompt("Fix the bug").end();
 
         let hole = black_hole();
         let telemetry = telemetry(&hole.endpoint(), protocol, &LIMITS);

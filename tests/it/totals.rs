@@ -173,7 +173,7 @@ fn cumulative_series_continue_when_a_session_is_opened_again() {
     for round in 0..3 {
         let again = telemetry.session(session("again"));
         commit(&again, 2);
-        again.prompt("Fix the bug");
+        again.prompt("Fix the bug").end();
         flush(&telemetry);
         drop(again);
         flush(&telemetry);

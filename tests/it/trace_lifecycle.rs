@@ -336,6 +336,13 @@ interaction
     tool.execution
 "
     );
+    // No span ends after its parent.
+    let interaction = spans.one("interaction");
+    let bash = spans.tool("Bash");
+    let execution = spans.child(bash, "tool.execution");
+    for span in [spans.one("llm_request"), spans.one("hook"), bash, execution] {
+        assert_eq!(span.end, interaction.end, "{}", span.name);
+    }
     assert_eq!(host.telemetry.health().unfinished_spans, 4);
     // Handles that end after the shutdown do not end their span again. Their events are dropped and counted.
     request.finish(ApiRequest::new("m"));

@@ -262,6 +262,25 @@ fn events_have_the_interaction_span_and_decisions_the_waiting_span() {
 }
 
 #[test]
+fn decision_after_the_begin_of_the_execution_has_the_waiting_span() {
+    let host = Host::new();
+    let prompt = host.session().prompt("hi");
+    let tool = prompt.tool("Bash");
+    tool.executing();
+    tool.decided(Decision::Accept, DecisionSource::Config);
+    tool.finish(ToolOutcome::new());
+    prompt.end();
+
+    let received = host.shut_down();
+    let spans = Spans(received.spans());
+    let decision = event(&received, "tool_decision");
+    assert_eq!(
+        context_of_event(&decision),
+        context_of_span(spans.one("tool.blocked_on_user"))
+    );
+}
+
+#[test]
 fn events_without_an_open_interaction_have_their_own_span() {
     let host = Host::new();
     let session = host.session();
