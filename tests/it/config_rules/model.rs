@@ -295,8 +295,8 @@ impl Given {
         "none"
     }
 
-    /// Returns the name of the variable whose proxy is used. If `has_managed_credentials` is true,
-    /// only a managed proxy may read them.
+    /// Returns the name of the variable whose proxy is used. If `has_managed_credentials` is true, only a managed proxy
+    /// may read the credentials.
     fn proxy(&self, protocol: &str, endpoint: &str, has_managed_credentials: bool) -> Option<String> {
         let secure = endpoint.starts_with("https://");
         let name = if secure { "HTTPS_PROXY" } else { "HTTP_PROXY" };
