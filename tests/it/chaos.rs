@@ -178,7 +178,7 @@ impl Who {
 }
 
 /// Records a whole session, from its start to its end, with changes of the identity in between.
-fn work(telemetry: &Telemetry, random: &mut Random, ledger: &mut Ledger) {
+fn record_session(telemetry: &Telemetry, random: &mut Random, ledger: &mut Ledger) {
     let mut who = Who::new(random.below(SESSIONS), random.below(USERS));
     let session = who.open(telemetry, ledger);
     for _ in 0..2 {
@@ -212,7 +212,7 @@ fn worker(telemetry: &Telemetry, seed: u64, stage: &Barrier) -> Ledger {
             }
         }
         for _ in 0..OPENINGS {
-            work(telemetry, &mut random, &mut ledger);
+            record_session(telemetry, &mut random, &mut ledger);
         }
     }
     ledger
@@ -520,7 +520,7 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
     let had = |receiver: &Receiver| {
         receiver
             .received()
-            .filter(|request| request.answer.accepts() || request.answer == Answer::Reset)
+            .filter(|request| request.answer.is_success() || request.answer == Answer::Reset)
             .requests
     };
     let received = Received {

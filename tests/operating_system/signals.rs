@@ -9,10 +9,10 @@ use nix::unistd::Pid;
 
 use tokio::io::AsyncWriteExt;
 
-use super::cutter::Cutter;
 use super::driver::Driver;
 use super::host::{self, PATIENCE, Protocol};
-use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
+use super::resetting_relay::ResettingRelay;
+use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 
 /// Asserts that the host survives three connection resets. It sends events of one megabyte through a relay that
 /// resets connections in the middle.
@@ -22,8 +22,8 @@ fn assert_survives(protocol: Protocol, secure: bool) {
     let authority = Authority::new("authority");
     let files = Files::new();
     let trusted = files.write("authority.pem", authority.pem());
-    let front = secure.then(|| {
-        Front::before(
+    let tls_server = secure.then(|| {
+        TlsServer::in_front_of(
             receiver.port(),
             &Behavior {
                 issued: authority.local(),
@@ -36,9 +36,9 @@ fn assert_survives(protocol: Protocol, secure: bool) {
             },
         )
     });
-    let cutter = Cutter::before(front.as_ref().map_or(receiver.port(), Front::port), 3);
+    let relay = ResettingRelay::in_front_of(tls_server.as_ref().map_or(receiver.port(), TlsServer::port), 3);
     let scheme = if secure { "https" } else { "http" };
-    let endpoint = format!("{scheme}://localhost:{}", cutter.port());
+    let endpoint = format!("{scheme}://localhost:{}", relay.port());
     let environment = host::environment(
         &endpoint,
         protocol,
@@ -53,7 +53,7 @@ fn assert_survives(protocol: Protocol, secure: bool) {
     driver.ask("prompts 6 1000000");
     let report = driver.ask("flush");
     assert_eq!(report["complete"], true, "{report}");
-    assert_eq!(cutter.cut(), 3);
+    assert_eq!(relay.resets(), 3);
     driver.ask("shutdown");
     assert!(driver.end().success());
     assert_eq!(host::deduplicated(&receiver.received()).logs().len(), 6);
