@@ -259,8 +259,8 @@ fn reconfigure(telemetry: &Telemetry, receivers: &[(Protocol, &Receiver)], rando
     let (protocol, receiver) = receivers[random.below(receivers.len() as u64) as usize];
     let pick = |number: u64, all: [&'static str; 2]| all[number as usize];
     let console = pick(random.below(2), ["", ",console"]);
-    let page = pick(random.below(2), ["", ",prometheus"]);
-    let metrics = format!("otlp{console}{page}");
+    let prometheus = pick(random.below(2), ["", ",prometheus"]);
+    let metrics = format!("otlp{console}{prometheus}");
     let temporality = pick(random.below(2), ["delta", "cumulative"]);
     change(telemetry, receiver, protocol, &metrics, temporality);
 }
@@ -297,11 +297,11 @@ fn settings<'a>(metrics: &'a str, temporality: &'a str) -> [(&'static str, &'a s
 fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, scrapes: &AtomicU64) {
     while !done.load(Ordering::SeqCst) {
         let health = telemetry.health();
-        let page = health
+        let prometheus = health
             .exporters
             .iter()
             .find(|one| one.exporter == Exporter::Prometheus);
-        let address = page.and_then(|page| page.addresses.first().copied());
+        let address = prometheus.and_then(|exporter| exporter.addresses.first().copied());
         match address.and_then(scrape) {
             Some(_) => scrapes.fetch_add(1, Ordering::SeqCst),
             None => {

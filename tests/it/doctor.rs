@@ -887,7 +887,7 @@ fn doctor_command_prints_the_explanation_and_exits_with_a_status() {
 
 /// Returns variables that export only metrics, to a Prometheus scrape endpoint on this port.
 #[cfg(feature = "prometheus")]
-fn page(port: &str) -> Variables<'_> {
+fn prometheus_variables(port: &str) -> Variables<'_> {
     vec![
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_METRICS_EXPORTER", "prometheus"),
@@ -899,7 +899,7 @@ fn page(port: &str) -> Variables<'_> {
 #[cfg(feature = "prometheus")]
 #[test]
 fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
-    let free = diagnose(&page("0"));
+    let free = diagnose(&prometheus_variables("0"));
     assert!(free.is_healthy());
     let bound = free.probes[0].addresses[0].to_string();
     let hidden = [(port(&bound).0, ":PORT")];
@@ -914,10 +914,17 @@ fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
         (format!(":{number}"), ":PORT"),
         (format!("port {number}"), "port PORT"),
     ];
-    assert_snapshot("page-taken", &diagnose(&page(&number)), &hidden);
+    assert_snapshot(
+        "page-taken",
+        &diagnose(&prometheus_variables(&number)),
+        &hidden,
+    );
     other.join().unwrap();
 
-    let telemetry = claude_code_telemetry::Telemetry::start(config(&page("0")), host::service());
+    let telemetry = claude_code_telemetry::Telemetry::start(
+        config(&prometheus_variables("0")),
+        host::service(),
+    );
     let health = host::wait_for_health(&telemetry, |health| {
         health
             .exporters
@@ -926,7 +933,7 @@ fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
     });
     let number = health.exporters[0].addresses[0].port().to_string();
     let hidden = [(format!(":{number}"), ":PORT")];
-    let served = diagnose(&page(&number));
+    let served = diagnose(&prometheus_variables(&number));
     assert!(served.is_healthy(), "{served}");
     assert_snapshot("page-served", &served, &hidden);
     telemetry.shutdown();

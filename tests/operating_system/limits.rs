@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::driver::Driver;
 use super::host::{self, Protocol};
-use super::signals::{page_address, page_environment, scrape};
+use super::signals::{scrape, scrape_address, scrape_environment};
 use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 use super::support::{Receiver, refused_port};
 
@@ -335,13 +335,13 @@ fn http_reconnects_after_threads_ran_out() {
 
 #[test]
 fn scrape_endpoint_is_served_again_after_threads_ran_out() {
-    let mut driver = Driver::new(page_environment());
+    let mut driver = Driver::new(scrape_environment());
     if !driver.become_user() {
         return;
     }
     driver.ask("start");
     driver.ask("commit");
-    let address = page_address(&mut driver);
+    let address = scrape_address(&mut driver);
     driver.ask("limit-threads 1");
     for _ in 0..3 {
         let response = scrape(&address);
