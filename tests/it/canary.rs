@@ -643,7 +643,11 @@ fn content_appears_only_where_its_flag_allows() {
             assert_eq!(raw, names, "{case}: raw bytes");
             assert_eq!(markers(&run.console.text()), names, "{case}: lines");
             // The scrape response contains the same markers as the data points.
-            assert_eq!(markers(&run.scrape_response), run.of_points(), "{case}: scrape response");
+            assert_eq!(
+                markers(&run.scrape_response),
+                run.of_points(),
+                "{case}: scrape response"
+            );
 
             // Header values appear in request headers.
             for request in &run.received.requests {
@@ -663,7 +667,10 @@ fn content_appears_only_where_its_flag_allows() {
                 row.is_some_and(|(name, needs, _)| *needs == OPEN && !name.ends_with("_error"))
             };
             for (what, text) in &run.debug {
-                let leaked: Vec<_> = markers(text).into_iter().filter(|marker| !open(marker)).collect();
+                let leaked: Vec<_> = markers(text)
+                    .into_iter()
+                    .filter(|marker| !open(marker))
+                    .collect();
                 assert_eq!(leaked, [""; 0], "{case}: {what}: {text}");
             }
         }
@@ -851,7 +858,10 @@ impl Run {
         let metrics_headers = format!("authorization={}", marker("metrics_header"));
         let unknown = marker("unknown_variable");
         let quote = if cfg!(windows) { "" } else { "'" };
-        let helper = format!("echo {quote}{}{quote}", object("x-helper", marker("helper")));
+        let helper = format!(
+            "echo {quote}{}{quote}",
+            object("x-helper", marker("helper"))
+        );
         let mut variables = vec![
             ("OTEL_METRICS_EXPORTER", "otlp,console,prometheus"),
             ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
@@ -1070,7 +1080,11 @@ fn record(telemetry: &Telemetry, seen: &mut Seen) {
     record_results(prompt.recorder(), seen);
     record_calls(prompt.recorder(), seen);
 
-    let hook_name = format!("PreToolUse:mcp__{}__{}", marker("hook_server"), marker("hook_tool"));
+    let hook_name = format!(
+        "PreToolUse:mcp__{}__{}",
+        marker("hook_server"),
+        marker("hook_tool")
+    );
     let hook = prompt.hook(marker("hook_event"), hook_name);
     seen.debug(&hook);
     let definitions = Content::from(object("command", marker("hook_definitions")));
@@ -1129,7 +1143,11 @@ fn record_requests(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
         data(),
     );
     request.body(seen.show(Content::from(text)));
-    let text = body(marker("request_body_at"), marker("thinking_request_handle"), data());
+    let text = body(
+        marker("request_body_at"),
+        marker("thinking_request_handle"),
+        data(),
+    );
     request.body_at(text, std::time::SystemTime::now());
     let text = body(
         marker("response_body_handle"),
@@ -1143,10 +1161,16 @@ fn record_requests(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
 }
 
 fn record_results(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
-    let mcp = || McpTool::new(marker("result_server"), marker("result_tool")).scope(marker("server_scope"));
+    let mcp = || {
+        McpTool::new(marker("result_server"), marker("result_tool")).scope(marker("server_scope"))
+    };
     let results = [
         ToolResult::new(marker("result_name")).mcp(seen.show(mcp())),
-        ToolResult::new(format!("mcp__{}__{}", marker("named_server"), marker("named_tool"))),
+        ToolResult::new(format!(
+            "mcp__{}__{}",
+            marker("named_server"),
+            marker("named_tool")
+        )),
         ToolResult::new("Other")
             .parameters(object("a", marker("result_parameters")))
             .input(object("a", marker("result_input")))
@@ -1165,7 +1189,11 @@ fn record_results(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
     for result in results {
         prompt.record_tool_result(seen.show(result));
     }
-    let name = format!("mcp__{}__{}", marker("decision_server"), marker("decision_tool"));
+    let name = format!(
+        "mcp__{}__{}",
+        marker("decision_server"),
+        marker("decision_tool")
+    );
     let mcp = McpTool::new(marker("decision_mcp_server"), marker("decision_mcp_tool"));
     for decision in [
         ToolDecision::new(name, ACCEPT, CONFIG),

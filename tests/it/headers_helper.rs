@@ -42,8 +42,9 @@ impl Helper {
             folder: tempfile::tempdir().unwrap(),
         };
         let folder = helper.folder.path().display();
-        let start =
-            format!("folder='{folder}'\necho >> \"$folder/runs\"\nn=$(($(wc -l < \"$folder/runs\")))\n");
+        let start = format!(
+            "folder='{folder}'\necho >> \"$folder/runs\"\nn=$(($(wc -l < \"$folder/runs\")))\n"
+        );
         fs::write(helper.file("start"), start + ". \"$folder/body\"\n").unwrap();
         helper.replace_body(body);
         helper

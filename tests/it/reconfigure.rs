@@ -358,7 +358,10 @@ fn content_follows_the_switches_at_the_time_of_recording() {
     let telemetry = telemetry(&receiver.endpoint(), protocol, &ENABLE_TRACES);
     let session = telemetry.session(session("one"));
     let texts = ["held back", "shown", "held back again"];
-    for (text, extra) in texts.iter().zip([&ENABLE_TRACES[..], &prompts_on, &ENABLE_TRACES[..]]) {
+    for (text, extra) in texts
+        .iter()
+        .zip([&ENABLE_TRACES[..], &prompts_on, &ENABLE_TRACES[..]])
+    {
         change(&telemetry, &receiver, protocol, extra);
         assert_eq!(telemetry.content_policy().user_prompts(), *text == "shown");
         session.prompt(*text).end();

@@ -12,7 +12,7 @@ use crate::events_host::{LONG, Variable, configuration, exporter, last_error, re
 use crate::support;
 use crate::support::Receiver;
 use crate::support::tls::{
-    ALL_VERSIONS, Authority, Behavior, Files, TlsServer, Handshake, Issued, ONLY_1_2,
+    ALL_VERSIONS, Authority, Behavior, Files, Handshake, Issued, ONLY_1_2, TlsServer,
 };
 use claude_code_telemetry::{ExporterState, Service, Signal, Telemetry};
 
@@ -128,7 +128,8 @@ fn configured_self_signed_certificate_is_accepted() {
     let ca = files.write("ca.pem", &issued.certificate);
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
         let endpoint = format!("https://localhost:{}", tls_server.port());
         assert_delivers(&start(protocol, &endpoint, &[(CA, &ca)]), &receiver);
     }
@@ -257,7 +258,8 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
                 continue;
             }
             let receiver = receiver(protocol);
-            let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
+            let tls_server =
+                TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
             let name = format!("localhost:{}", tls_server.port());
             let telemetry = start(protocol, &format!("https://{name}"), variables);
             assert_fails(&telemetry, &name, |message| message == *expected);
@@ -274,7 +276,8 @@ fn node_extra_ca_certs_is_trusted_unless_an_otlp_authority_is_set() {
     let wrong = files.write("wrong.pem", other.pem());
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
         let name = format!("localhost:{}", tls_server.port());
         let endpoint = format!("https://{name}");
         let extra = ("NODE_EXTRA_CA_CERTS", ca.as_str());
@@ -307,7 +310,8 @@ fn error_explains_a_tls_server_at_an_http_endpoint() {
     let authority = Authority::new("ours");
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
         let name = format!("127.0.0.1:{}", tls_server.port());
         let telemetry = start(protocol, &format!("http://{name}"), &[]);
         // The error depends on whether the alert or the end of the connection is noticed first.
@@ -332,7 +336,8 @@ fn error_explains_another_protocol_over_tls() {
         ),
     ] {
         let receiver = receiver(theirs);
-        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(theirs, authority.local()));
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(theirs, authority.local()));
         let name = format!("localhost:{}", tls_server.port());
         let telemetry = start(ours, &format!("https://{name}"), &[(CA, &ca)]);
         assert_fails(&telemetry, &name, |message| message == expected);
@@ -558,7 +563,8 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
     // The file is used once it exists.
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
         let endpoint = format!("https://localhost:{}", tls_server.port());
         let extra = files.path(&protocol.replace('/', "-"));
         let variables = [("NODE_EXTRA_CA_CERTS", extra.to_str().unwrap())];

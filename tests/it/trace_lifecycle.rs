@@ -347,7 +347,10 @@ interaction
     let health = host.telemetry.health();
     assert_eq!(health.unfinished_spans, 4);
     let lost = |signal| {
-        let exporter = health.exporters.iter().find(|exporter| exporter.signal == signal);
+        let exporter = health
+            .exporters
+            .iter()
+            .find(|exporter| exporter.signal == signal);
         exporter.unwrap().dropped.shutdown
     };
     assert_eq!((lost(Signal::Traces), lost(Signal::Logs)), (0, 2));

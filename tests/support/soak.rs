@@ -435,7 +435,8 @@ fn record(telemetry: &Telemetry, parameters: &Parameters, number: u64, recorded:
             session = open(n);
         }
         if n % 64 == 0 && n < share / 10 * 9 {
-            let due = Duration::from_secs_f64((n * parameters.threads) as f64 / parameters.rate as f64);
+            let due =
+                Duration::from_secs_f64((n * parameters.threads) as f64 / parameters.rate as f64);
             thread::sleep(due.saturating_sub(start.elapsed()));
         }
     }

@@ -115,7 +115,8 @@ impl Given {
 
     /// Returns the value of the layer of highest precedence. An empty value unsets the variable.
     fn get(&self, name: &str) -> Option<(Layer, &str)> {
-        self.highest_precedence(name).filter(|(_, value)| !value.is_empty())
+        self.highest_precedence(name)
+            .filter(|(_, value)| !value.is_empty())
     }
 
     /// Returns the state of a content switch: off unless the value of the highest layer is true.
@@ -191,8 +192,12 @@ impl Given {
 
     pub(crate) fn resolve(&self) -> Resolved {
         let has_managed_credentials = self.has_managed_credentials();
-        let usable = |(layer, _): &(Layer, &str)| !has_managed_credentials || *layer == Layer::Managed;
-        let (specific, general) = (self.effective_specific("ENDPOINT"), self.general("ENDPOINT").1);
+        let usable =
+            |(layer, _): &(Layer, &str)| !has_managed_credentials || *layer == Layer::Managed;
+        let (specific, general) = (
+            self.effective_specific("ENDPOINT"),
+            self.general("ENDPOINT").1,
+        );
         let path = match self.signal {
             "METRICS" => "/v1/metrics",
             "LOGS" => "/v1/logs",
@@ -256,7 +261,10 @@ impl Given {
     fn headers(&self, protocol: &str) -> BTreeMap<String, String> {
         let mut headers = BTreeMap::new();
         let general = self.general("HEADERS");
-        let specific = (self.specific("HEADERS").0, self.effective_specific("HEADERS"));
+        let specific = (
+            self.specific("HEADERS").0,
+            self.effective_specific("HEADERS"),
+        );
         for (variable, found) in [general, specific] {
             for pair in found.map_or("", |(_, text)| text).split(',') {
                 let Some((name, value)) = pair.split_once('=') else {
@@ -297,7 +305,12 @@ impl Given {
 
     /// Returns the name of the variable whose proxy is used. If `has_managed_credentials` is true, only a managed proxy
     /// may read the credentials.
-    fn proxy(&self, protocol: &str, endpoint: &str, has_managed_credentials: bool) -> Option<String> {
+    fn proxy(
+        &self,
+        protocol: &str,
+        endpoint: &str,
+        has_managed_credentials: bool,
+    ) -> Option<String> {
         let secure = endpoint.starts_with("https://");
         let name = if secure { "HTTPS_PROXY" } else { "HTTP_PROXY" };
         let all = self.get("ALL_PROXY").map(|found| ("ALL_PROXY", found));
@@ -310,7 +323,8 @@ impl Given {
             .or(all)?;
         // The proxy can read the headers of requests without TLS.
         let readable = !secure;
-        let refused = readable && (protocol == "grpc" || has_managed_credentials && layer != Layer::Managed);
+        let refused =
+            readable && (protocol == "grpc" || has_managed_credentials && layer != Layer::Managed);
         (!endpoint.contains("localhost") && !refused).then(|| name.to_owned())
     }
 }

@@ -118,7 +118,8 @@ fn self_signed_authority_is_accepted_after_it_was_added_to_the_file() {
         let ca = files.write("ca.pem", server.pem());
         let receiver = receiver(protocol);
         let renewed = server.renewed_self_issued();
-        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, renewed.clone()));
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, renewed.clone()));
         let name = format!("localhost:{}", tls_server.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
         assert_fails(&telemetry, &name, |error| error == NOT_IN_FILE);

@@ -164,7 +164,8 @@ fn version_1_server_certificate_is_rejected_with_the_reason() {
     let expected = "the certificate of it has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName";
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, server.clone()));
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, server.clone()));
         let name = format!("localhost:{}", tls_server.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
         assert_fails(&telemetry, &name, |message| message == expected);
