@@ -109,7 +109,7 @@ impl Diagnostics {
     }
 
     /// Waits until the queue is delivered.
-    pub(crate) async fn handed_over(&self) {
+    pub(crate) async fn wait_until_delivered(&self) {
         while self.pending().busy {
             self.idle.notified().await;
         }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{ApiRequest, Config, Identity, Service, Telemetry};
-use support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
+use support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 use support::{Receiver, refused_port};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -174,12 +174,12 @@ fn only_documented_targets_reach_the_logger_of_log() {
             protocol: alpn,
             versions: ALL_VERSIONS,
         };
-        let front = Front::before(receiver.port(), &behavior);
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         run(protocol, &unused_port.endpoint(), &[]);
         run(protocol, &receiver.endpoint(), &[]);
         run(
             protocol,
-            &format!("https://localhost:{}", front.port()),
+            &format!("https://localhost:{}", tls_server.port()),
             &trust,
         );
     }

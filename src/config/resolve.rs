@@ -199,9 +199,8 @@ fn exporters<'v>(
             Exporter::Console | Exporter::HostConsole => {
                 console(resolver, set).map(|()| config.console = true)
             }
-            Exporter::Prometheus => {
-                prometheus::resolve(resolver, set).map(|page| config.prometheus = Some(page))
-            }
+            Exporter::Prometheus => prometheus::resolve(resolver, set)
+                .map(|prometheus| config.prometheus = Some(prometheus)),
             Exporter::Otlp | Exporter::HostOtlp => {
                 otlp::resolve(resolver, set).map(|otlp| config.otlp = Some(otlp))
             }

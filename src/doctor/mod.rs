@@ -5,9 +5,9 @@ mod otlp;
 #[cfg(not(any(feature = "grpc", feature = "http")))]
 #[path = "no_otlp.rs"]
 mod otlp;
-#[cfg(feature = "prometheus")]
-mod page;
 mod probe;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod remedy;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -102,7 +102,7 @@ impl Config {
         let _ = {
             let (config, untried, tried) = (self.clone(), untried.clone(), tried.clone());
             thread::spawn("claude-code-telemetry-doctor", move || {
-                page::probe_all(&config, untried, &tried);
+                prometheus::probe_all(&config, untried, &tried);
             })
         };
         let config = self.clone();

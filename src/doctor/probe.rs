@@ -119,10 +119,10 @@ impl fmt::Display for Probe {
         write!(f, "{} ({}) {ends}", self.signal, self.exporter)?;
         let all: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
         let all = all.join(", ");
-        let is_page = self.exporter == Exporter::Prometheus;
+        let is_prometheus = self.exporter == Exporter::Prometheus;
         let address = match (&self.addresses[..], self.connected) {
             ([], _) => None,
-            _ if is_page => Some(all),
+            _ if is_prometheus => Some(all),
             ([_], Some(_)) => Some(format!("{all}, connected")),
             (_, Some(connected)) => Some(format!("{all}, connected to {connected}")),
             (_, None) => Some(format!("{all}, not connected")),
@@ -132,7 +132,10 @@ impl fmt::Display for Probe {
             None => answer,
         });
         for (name, line) in [
-            (if is_page { "page" } else { "sends to" }, &self.target),
+            (
+                if is_prometheus { "page" } else { "sends to" },
+                &self.target,
+            ),
             ("address", &address),
             ("TLS", &self.tls),
             ("answer", &answer),

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::BoxFuture;
-use super::command::{Command, at};
+use super::command::{Command, sleep_until_optional};
 use super::exporter::ExporterSettings;
 use super::source::SourceConfig;
 
@@ -120,7 +120,7 @@ impl Control {
             }
             // The channel stays open, because `self` owns a sender.
             _ = self.news.changed() => {}
-            () = at(expiry) => {
+            () = sleep_until_optional(expiry) => {
                 let now = Instant::now();
                 self.release_if(false, |command, _| command.deadline <= now);
             }
@@ -151,7 +151,7 @@ impl Control {
                 .next_deadline()
                 .map(|next| next - REST_OF_ANSWER.min(next.saturating_duration_since(start) / 4));
             let accepted = async {
-                at(enough).await;
+                sleep_until_optional(enough).await;
                 if !is_accepted() {
                     std::future::pending().await
                 }
@@ -161,8 +161,8 @@ impl Control {
                 result = &mut work => return Ok(result),
                 () = accepted => return Err(Interruption::Deadline),
                 () = self.changed() => {}
-                () = at(end) => return Err(Interruption::Deadline),
-                () = at(replaced) => return Err(Interruption::Replaced),
+                () = sleep_until_optional(end) => return Err(Interruption::Deadline),
+                () = sleep_until_optional(replaced) => return Err(Interruption::Replaced),
             }
         }
     }

@@ -230,7 +230,7 @@ mod tests {
     /// the first of them.
     fn points(temporality: Temporality, seconds: [u64; 5]) -> Vec<(u64, u64)> {
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        let clock = Clock::standing(at(seconds[0]));
+        let clock = Clock::manual(at(seconds[0]));
         let registry = Arc::new(Registry::new(0, clock));
         let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry));
         reader.temporality = temporality;

@@ -54,7 +54,7 @@ impl ScrapeReader {
     }
 
     /// Returns every series that is live, or ended and not yet due for removal, in the order of the catalog.
-    pub(crate) fn look(&mut self, now: Instant) -> Vec<Sample> {
+    pub(crate) fn collect(&mut self, now: Instant) -> Vec<Sample> {
         let mut page = self.registry.collect(self.reader);
         let shown = page.len();
         let mut known = std::mem::take(&mut self.ended);
@@ -117,7 +117,11 @@ mod tests {
 
     /// Returns the values of a page that is made at `now`.
     fn values(reader: &mut ScrapeReader, now: Instant) -> Vec<f64> {
-        reader.look(now).iter().map(|shown| shown.value).collect()
+        reader
+            .collect(now)
+            .iter()
+            .map(|shown| shown.value)
+            .collect()
     }
 
     #[test]
@@ -129,7 +133,7 @@ mod tests {
         let held = registry.open(&attributes, SeriesKind::Commits).unwrap();
         held.add(1.0);
         let start = Instant::now();
-        let live = reader.look(start);
+        let live = reader.collect(start);
         reader.fetched(&live);
         held.add(2.0);
         drop(held);
@@ -137,7 +141,7 @@ mod tests {
         // A fetch before the end of the series must not remove it.
         assert_eq!(values(&mut reader, start + seconds(1)), [3.0]);
         assert_eq!(values(&mut reader, start + seconds(500)), [3.0]);
-        let page = reader.look(start + seconds(550));
+        let page = reader.collect(start + seconds(550));
         reader.fetched(&page);
         assert_eq!(values(&mut reader, start + seconds(551)), [0.0; 0]);
         drop(attributes);
@@ -159,12 +163,12 @@ mod tests {
         };
         let start = Instant::now();
         add();
-        let page = reader.look(start);
+        let page = reader.collect(start);
         // The last measurement was added after the page was made, so that fetch does not count for it.
         add();
         reader.fetched(&page);
         assert_eq!(values(&mut reader, start + seconds(130)), [2.0]);
-        let page = reader.look(start + seconds(131));
+        let page = reader.collect(start + seconds(131));
         reader.fetched(&page);
         assert_eq!(values(&mut reader, start + seconds(260)), [0.0; 0]);
         // The series was removed from the page, but the registry still has it.
@@ -198,7 +202,7 @@ mod tests {
             .unwrap()
             .add(1.0);
         let start = Instant::now();
-        let page = reader.look(start);
+        let page = reader.collect(start);
         reader.fetched(&page);
         assert_eq!(values(&mut reader, start + seconds(6_000)), [1.0]);
     }

@@ -35,7 +35,7 @@ impl Telemetry {
     /// meter.u64_counter("cache.hits").build().add(1, &[]);
     /// ```
     pub fn providers(&self) -> Providers {
-        let Some(handle) = self.handle_here() else {
+        let Some(handle) = self.handle_in_original_process() else {
             return Providers::new(None);
         };
         let state = &handle.state;

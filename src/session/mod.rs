@@ -95,7 +95,7 @@ impl Session {
     /// ```
     pub fn set_identity(&self, identity: Identity) {
         // The identity is stored also while telemetry is off, because a later configuration may turn it on.
-        if let Some(session) = self.recorder.session_here() {
+        if let Some(session) = self.recorder.session_in_original_process() {
             session.set_identity(identity);
         }
     }

@@ -410,12 +410,12 @@ impl Recorder {
 
     /// Returns the session; `None` when telemetry is off, and in a forked child.
     pub(crate) fn session(&self) -> Option<&Arc<SessionCore>> {
-        self.session_here()
+        self.session_in_original_process()
             .filter(|session| session.telemetry.is_on())
     }
 
     /// Returns the session, also when telemetry is off; `None` when telemetry can never be on, and in a forked child.
-    pub(crate) fn session_here(&self) -> Option<&Arc<SessionCore>> {
+    pub(crate) fn session_in_original_process(&self) -> Option<&Arc<SessionCore>> {
         self.session
             .as_ref()
             .filter(|session| session.telemetry.in_original_process())

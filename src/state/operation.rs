@@ -69,14 +69,14 @@ impl<O: Operation + 'static> OperationHandle<O> {
     /// Locks the operation. Returns `None` if it is settled, if telemetry was off at its beginning, and in a forked child,
     /// where another thread may have held the lock at the fork.
     pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, Locked<O>>)> {
-        let shared = self.here()?;
+        let shared = self.shared_in_original_process()?;
         let operation = shared.lock();
         (!operation.is_settled).then_some((&shared.session, operation))
     }
 
     /// Locks the operation as [`lock`](Self::lock) does, and settles it: every further call returns `None`.
     pub(crate) fn settle(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, Locked<O>>)> {
-        let shared = self.here()?;
+        let shared = self.shared_in_original_process()?;
         Some((&shared.session, shared.settle()?))
     }
 }
@@ -84,12 +84,12 @@ impl<O: Operation + 'static> OperationHandle<O> {
 impl<O: Operation> OperationHandle<O> {
     /// Ends the operation without an outcome.
     pub(crate) fn abandon(&self) {
-        if let Some(shared) = self.here() {
+        if let Some(shared) = self.shared_in_original_process() {
             shared.drop_operation();
         }
     }
 
-    fn here(&self) -> Option<&Shared<O>> {
+    fn shared_in_original_process(&self) -> Option<&Shared<O>> {
         let shared = self.0.as_deref()?;
         let telemetry = &shared.session.telemetry;
         telemetry.in_original_process().then_some(shared)

@@ -252,11 +252,12 @@ impl Telemetry {
 
     /// Returns the state; `None` when telemetry can never be on, and in a forked child.
     fn inner(&self) -> Option<&Arc<TelemetryState>> {
-        self.handle_here().map(|handle| &handle.state)
+        self.handle_in_original_process()
+            .map(|handle| &handle.state)
     }
 
     /// Returns the handle; `None` when telemetry can never be on, and in a forked child.
-    pub(crate) fn handle_here(&self) -> Option<&Handle> {
+    pub(crate) fn handle_in_original_process(&self) -> Option<&Handle> {
         let handle = self.handle.as_deref()?;
         handle.state.in_original_process().then_some(handle)
     }

@@ -52,7 +52,7 @@ impl Telemetry {
     /// }
     /// ```
     pub fn reconfigure(&self, mut config: Config) -> bool {
-        let Some(handle) = self.handle_here() else {
+        let Some(handle) = self.handle_in_original_process() else {
             return false;
         };
         let inner = &handle.state;

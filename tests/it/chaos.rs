@@ -178,7 +178,7 @@ impl Who {
 }
 
 /// Records a whole session, from its start to its end, with changes of the identity in between.
-fn work(telemetry: &Telemetry, random: &mut Random, ledger: &mut Ledger) {
+fn record_session(telemetry: &Telemetry, random: &mut Random, ledger: &mut Ledger) {
     let mut who = Who::new(random.below(SESSIONS), random.below(USERS));
     let session = who.open(telemetry, ledger);
     for _ in 0..2 {
@@ -212,7 +212,7 @@ fn worker(telemetry: &Telemetry, seed: u64, stage: &Barrier) -> Ledger {
             }
         }
         for _ in 0..OPENINGS {
-            work(telemetry, &mut random, &mut ledger);
+            record_session(telemetry, &mut random, &mut ledger);
         }
     }
     ledger
@@ -259,8 +259,8 @@ fn reconfigure(telemetry: &Telemetry, receivers: &[(Protocol, &Receiver)], rando
     let (protocol, receiver) = receivers[random.below(receivers.len() as u64) as usize];
     let pick = |number: u64, all: [&'static str; 2]| all[number as usize];
     let console = pick(random.below(2), ["", ",console"]);
-    let page = pick(random.below(2), ["", ",prometheus"]);
-    let metrics = format!("otlp{console}{page}");
+    let prometheus = pick(random.below(2), ["", ",prometheus"]);
+    let metrics = format!("otlp{console}{prometheus}");
     let temporality = pick(random.below(2), ["delta", "cumulative"]);
     change(telemetry, receiver, protocol, &metrics, temporality);
 }
@@ -297,11 +297,11 @@ fn settings<'a>(metrics: &'a str, temporality: &'a str) -> [(&'static str, &'a s
 fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, scrapes: &AtomicU64) {
     while !done.load(Ordering::SeqCst) {
         let health = telemetry.health();
-        let page = health
+        let prometheus = health
             .exporters
             .iter()
             .find(|one| one.exporter == Exporter::Prometheus);
-        let address = page.and_then(|page| page.addresses.first().copied());
+        let address = prometheus.and_then(|exporter| exporter.addresses.first().copied());
         match address.and_then(scrape) {
             Some(_) => scrapes.fetch_add(1, Ordering::SeqCst),
             None => {
@@ -520,7 +520,7 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
     let had = |receiver: &Receiver| {
         receiver
             .received()
-            .filter(|request| request.answer.accepts() || request.answer == Answer::Reset)
+            .filter(|request| request.answer.is_success() || request.answer == Answer::Reset)
             .requests
     };
     let received = Received {

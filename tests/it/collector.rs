@@ -251,29 +251,29 @@ fn no_data_is_lost_when_a_collector_is_stopped_or_killed() {
             ],
         );
         let session = telemetry.session(session("collector"));
-        let some = Duration::from_millis(400);
-        let mut count = steps(&session, some);
+        let recording_time = Duration::from_millis(400);
+        let mut count = steps(&session, recording_time);
         // Stop the Collector while requests are in flight.
         thread::scope(|scope| {
-            let going_on = scope.spawn(|| steps(&session, some));
+            let going_on = scope.spawn(|| steps(&session, recording_time));
             drop(collector);
             count += going_on.join().unwrap();
         });
-        count += steps(&session, some);
+        count += steps(&session, recording_time);
         let collector = Collector::start(&script, &receiver);
         relay.forward_to(collector.port(protocol));
-        count += steps(&session, some);
+        count += steps(&session, recording_time);
         // Kill the Collector.
         thread::scope(|scope| {
-            let going_on = scope.spawn(|| steps(&session, some));
-            thread::sleep(some / 4);
+            let going_on = scope.spawn(|| steps(&session, recording_time));
+            thread::sleep(recording_time / 4);
             collector.kill();
             count += going_on.join().unwrap();
         });
-        count += steps(&session, some);
+        count += steps(&session, recording_time);
         let collector = Collector::start(&script, &receiver);
         relay.forward_to(collector.port(protocol));
-        count += steps(&session, some);
+        count += steps(&session, recording_time);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         let retries: u64 = report.exporters.iter().map(|e| e.retries).sum();

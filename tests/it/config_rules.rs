@@ -278,12 +278,12 @@ fn every_pair_of_switches_resolves_as_the_model_states() {
         let otlp = config.otlp(signal).is_some();
         assert_eq!(otlp, given.has_otlp(), "{given:#?}\n{explanation}");
         assert_ignored_are_reported(&given, &config);
-        let odd = "OTEL_METRICS_INCLUDE_SESSION_ID";
+        let switch = "OTEL_METRICS_INCLUDE_SESSION_ID";
         let mut warnings = config.warnings().iter();
-        let is_reported = warnings.any(|warning| warning.variable() == Some(odd));
+        let is_reported = warnings.any(|warning| warning.variable() == Some(switch));
         assert_eq!(
             is_reported,
-            given.is_odd_switch(odd),
+            given.has_switch_warning(switch),
             "{given:#?}\n{explanation}"
         );
         assert_eq!(
@@ -348,10 +348,10 @@ fn every_pair_of_settings_resolves_as_the_model_states() {
                         .contains("ignored, because managed settings set")
             });
             // The headers of a disabled exporter are not validated.
-            let looked_at = kind != "HEADERS" || expected.is_ok();
+            let is_validated = kind != "HEADERS" || expected.is_ok();
             assert_eq!(
                 is_reported,
-                given.is_removed(kind) && looked_at,
+                given.is_overridden_by_managed(kind) && is_validated,
                 "{name} {given:#?}"
             );
         }

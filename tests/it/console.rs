@@ -32,7 +32,7 @@ fn start(
 }
 
 /// Records the data of every test: a prompt, a tool result, two lines of code and a commit.
-fn work(telemetry: &Telemetry) {
+fn record(telemetry: &Telemetry) {
     let session = telemetry.session(session("s-1"));
     let prompt = session.prompt(UserPrompt::new("Fix \"it\"\n").id("p-1"));
     prompt.record_tool_result(
@@ -62,7 +62,7 @@ fn every_line_is_a_json_object_with_its_signal() {
     let receiver = Protocol::any().receiver();
     let screen = Screen::default();
     let telemetry = start(&receiver, &[("OTEL_LOG_USER_PROMPTS", "1")], screen.clone());
-    work(&telemetry);
+    record(&telemetry);
     assert!(telemetry.shutdown().is_complete());
     let lines = screen.lines();
     let (events, metrics) = (of_signal(&lines, "events"), of_signal(&lines, "metrics"));
@@ -152,7 +152,7 @@ fn console_exporter_needs_no_endpoint() {
     let telemetry = Telemetry::builder(config, host::service())
         .console_writer(screen.clone())
         .start();
-    work(&telemetry);
+    record(&telemetry);
     // The lines are written at the export intervals, without a flush.
     let mut count = 5;
     let (events, metrics) = loop {
@@ -203,7 +203,7 @@ fn failing_writer_is_reported_and_does_not_block_otlp() {
     for _ in 0..2 {
         telemetry.flush();
     }
-    work(&telemetry);
+    record(&telemetry);
     let report = telemetry.flush();
     assert_otlp_arrived(&receiver);
     assert!(!report.is_complete());
@@ -249,7 +249,7 @@ fn panicking_writer_is_reported_and_does_not_block_otlp() {
         screen: Screen::default(),
     };
     let telemetry = start(&receiver, &[], writer);
-    work(&telemetry);
+    record(&telemetry);
     within(Duration::from_secs(2), || telemetry.flush());
     assert_otlp_arrived(&receiver);
     let console = exporter(&telemetry.health(), Signal::Logs, Exporter::Console);
@@ -266,9 +266,9 @@ fn writer_is_used_again_after_a_panic() {
         screen: screen.clone(),
     };
     let telemetry = start(&receiver, &[("OTEL_METRICS_EXPORTER", "none")], writer);
-    work(&telemetry);
+    record(&telemetry);
     telemetry.flush();
-    work(&telemetry);
+    record(&telemetry);
     telemetry.flush();
     assert_eq!(screen.lines().len(), 2);
     let console = exporter(&telemetry.health(), Signal::Logs, Exporter::Console);
@@ -299,7 +299,7 @@ fn blocked_writer_does_not_block_the_host_and_otlp() {
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
     ];
     let telemetry = start(&receiver, &limits, Blocked(gate));
-    work(&telemetry);
+    record(&telemetry);
     within(Duration::from_millis(300), || telemetry.flush());
     host::wait_for_health(&telemetry, |health| {
         let otlp = |signal| host::otlp(health, signal).delivered;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::host::Protocol;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front, version_1};
+use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer, version_1};
 use crate::support::{Answer, Receiver, black_hole, refused_port};
 use crate::{example, host, support};
 use claude_code_telemetry::{
@@ -255,8 +255,8 @@ fn certificate_of_an_unknown_authority_is_diagnosed() {
     let ca = files.write("ca.pem", theirs.pem());
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
-        let front = Front::before(receiver.port(), &behavior(protocol, &ours, None));
-        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, &ours, None));
+        let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         for (name, extra) in [
             ("unknown", vec![("NODE_EXTRA_CA_CERTS", ca.as_str())]),
             (
@@ -273,18 +273,18 @@ fn certificate_of_an_unknown_authority_is_diagnosed() {
 
 #[test]
 fn self_signed_authority_is_healthy_only_with_the_same_certificate() {
-    let server = Authority::serving(&["127.0.0.1"]);
+    let server = Authority::for_names(&["127.0.0.1"]);
     let files = Files::new();
     let this = files.write("this.pem", server.pem());
-    let another = files.write("another.pem", server.itself_again().certificate);
+    let another = files.write("another.pem", server.renewed_self_issued().certificate);
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
         let behavior = Behavior {
-            issued: server.itself(),
+            issued: server.self_issued(),
             ..behavior(protocol, &server, None)
         };
-        let front = Front::before(receiver.port(), &behavior);
-        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+        let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         for (name, ca) in [("this", &this), ("another", &another)] {
             let extra = [("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
             let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
@@ -305,8 +305,8 @@ fn version_1_certificate_is_diagnosed() {
             issued: version_1(),
             ..behavior(protocol, &Authority::new("ours"), None)
         };
-        let front = Front::before(receiver.port(), &behavior);
-        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+        let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         let extra = [("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
         let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
         assert!(!diagnosis.is_healthy());
@@ -367,8 +367,8 @@ fn client_authentication_is_healthy_only_with_an_accepted_certificate() {
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
         let behavior = behavior(protocol, &authority, Some(authority.pem().to_owned()));
-        let front = Front::before(receiver.port(), &behavior);
-        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+        let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         for (name, identity) in [
             ("without", None),
             ("with-another", Some(&bad)),
@@ -489,7 +489,7 @@ fn protocol_and_tls_mismatches_are_diagnosed() {
     let trust = ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str());
     let (grpc, http) = (Receiver::grpc(), Receiver::http());
     let secure = |protocol, receiver: &Receiver| {
-        Front::before(receiver.port(), &behavior(protocol, &authority, None))
+        TlsServer::in_front_of(receiver.port(), &behavior(protocol, &authority, None))
     };
     let secure_grpc = secure(Protocol::Grpc, &grpc);
     let secure_http = secure(Protocol::HttpProtobuf, &http);
@@ -887,7 +887,7 @@ fn doctor_command_prints_the_explanation_and_exits_with_a_status() {
 
 /// Returns variables that export only metrics, to a Prometheus scrape endpoint on this port.
 #[cfg(feature = "prometheus")]
-fn page(port: &str) -> Variables<'_> {
+fn prometheus_variables(port: &str) -> Variables<'_> {
     vec![
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_METRICS_EXPORTER", "prometheus"),
@@ -899,7 +899,7 @@ fn page(port: &str) -> Variables<'_> {
 #[cfg(feature = "prometheus")]
 #[test]
 fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
-    let free = diagnose(&page("0"));
+    let free = diagnose(&prometheus_variables("0"));
     assert!(free.is_healthy());
     let bound = free.probes[0].addresses[0].to_string();
     let hidden = [(port(&bound).0, ":PORT")];
@@ -914,10 +914,17 @@ fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
         (format!(":{number}"), ":PORT"),
         (format!("port {number}"), "port PORT"),
     ];
-    assert_snapshot("page-taken", &diagnose(&page(&number)), &hidden);
+    assert_snapshot(
+        "page-taken",
+        &diagnose(&prometheus_variables(&number)),
+        &hidden,
+    );
     other.join().unwrap();
 
-    let telemetry = claude_code_telemetry::Telemetry::start(config(&page("0")), host::service());
+    let telemetry = claude_code_telemetry::Telemetry::start(
+        config(&prometheus_variables("0")),
+        host::service(),
+    );
     let health = host::wait_for_health(&telemetry, |health| {
         health
             .exporters
@@ -926,7 +933,7 @@ fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
     });
     let number = health.exporters[0].addresses[0].port().to_string();
     let hidden = [(format!(":{number}"), ":PORT")];
-    let served = diagnose(&page(&number));
+    let served = diagnose(&prometheus_variables(&number));
     assert!(served.is_healthy(), "{served}");
     assert_snapshot("page-served", &served, &hidden);
     telemetry.shutdown();

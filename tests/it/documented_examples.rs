@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::host::{Screen, service};
-use crate::small_session::work;
+use crate::small_session::record_session;
 use crate::support::{Answer, Message, Receiver};
 use crate::{host, support};
 use claude_code_telemetry::{Config, Layer, SettingsFiles, Signal, Telemetry};
@@ -77,7 +77,7 @@ fn deliver(telemetry: &Telemetry) {
 /// Starts telemetry, records a session, and delivers everything.
 fn run(config: Config) {
     let telemetry = Telemetry::start(config, service());
-    work(&telemetry);
+    record_session(&telemetry);
     deliver(&telemetry);
     telemetry.shutdown();
 }
@@ -173,7 +173,7 @@ fn console_example_prints_metrics_at_the_interval() {
     let telemetry = Telemetry::builder(config, service())
         .console_writer(screen.clone())
         .start();
-    work(&telemetry);
+    record_session(&telemetry);
     // The export happens at the interval, without a flush.
     screen.wait_for(1);
     telemetry.shutdown();
@@ -226,7 +226,7 @@ fn multiple_exporters_example_writes_to_console_and_otlp() {
     let telemetry = Telemetry::builder(config(&moved), service())
         .console_writer(screen.clone())
         .start();
-    work(&telemetry);
+    record_session(&telemetry);
     deliver(&telemetry);
     telemetry.shutdown();
     assert!(has_metrics(&receiver));
@@ -283,7 +283,7 @@ fn endpoints_example_sends_each_signal_to_its_endpoint() {
         _ => Answer::Ok,
     });
     let telemetry = Telemetry::start(config(&moved), service());
-    work(&telemetry);
+    record_session(&telemetry);
     assert!(telemetry.flush_within(host::PATIENCE).is_complete());
     telemetry.shutdown();
     let received = metrics.received();

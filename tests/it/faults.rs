@@ -128,16 +128,16 @@ fn everything_is_delivered_after_a_receiver_restarts() {
             ],
         );
         let session = telemetry.session(session("s"));
-        let some = || (0..500).for_each(|_| record(&session));
-        some();
+        let record_500 = || (0..500).for_each(|_| record(&session));
+        record_500();
         receiver.wait_until(PATIENCE, |received| !received.points().is_empty());
         // Stop the receiver while it has requests without a response.
         receiver.answer(|_| Answer::Hang);
         let received_before = receiver.received().len();
-        some();
+        record_500();
         receiver.wait_until(PATIENCE, |received| received.len() > received_before);
         receiver.stop();
-        some();
+        record_500();
         let failing = |signal| {
             wait_for_health(&telemetry, |health| {
                 otlp(health, signal).state == ExporterState::Failing
@@ -147,7 +147,7 @@ fn everything_is_delivered_after_a_receiver_restarts() {
         failing(Signal::Metrics);
         receiver.answer(|_| Answer::Ok);
         receiver.restart();
-        some();
+        record_500();
         let report = telemetry.flush();
         assert!(report.is_complete(), "{report}");
         let health = telemetry.health();

@@ -23,7 +23,7 @@ use tonic::Code;
 const DEBOUNCE: &str = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS";
 
 /// Variables that also turn on traces, which are exported only on a flush. The other two signals are always on.
-const TRACES: [(&str, &str); 3] = [
+const ENABLE_TRACES: [(&str, &str); 3] = [
     ("OTEL_TRACES_EXPORTER", "otlp"),
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
     ("OTEL_TRACES_EXPORT_INTERVAL", NEVER),
@@ -35,16 +35,17 @@ struct Helper {
 }
 
 impl Helper {
-    /// Creates a helper. In `body`, `$n` is the number of the run, counted from 1, and `$here` is the helper's
+    /// Creates a helper. In `body`, `$n` is the number of the run, counted from 1, and `$folder` is the helper's
     /// folder.
     fn new(body: &str) -> Self {
         let helper = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        let here = helper.folder.path().display();
-        let start =
-            format!("here='{here}'\necho >> \"$here/runs\"\nn=$(($(wc -l < \"$here/runs\")))\n");
-        fs::write(helper.file("start"), start + ". \"$here/body\"\n").unwrap();
+        let folder = helper.folder.path().display();
+        let start = format!(
+            "folder='{folder}'\necho >> \"$folder/runs\"\nn=$(($(wc -l < \"$folder/runs\")))\n"
+        );
+        fs::write(helper.file("start"), start + ". \"$folder/body\"\n").unwrap();
         helper.replace_body(body);
         helper
     }
@@ -75,7 +76,7 @@ impl Helper {
 }
 
 fn config(endpoint: &str, protocol: Protocol, command: &str, extra: &[(&str, &str)]) -> Config {
-    let extra = [&TRACES, extra].concat();
+    let extra = [&ENABLE_TRACES, extra].concat();
     Config::builder()
         .environment(environment(endpoint, protocol, &extra))
         .installation_id_path(std::env::temp_dir().join("claude-code-telemetry-tests-unused/id"))
@@ -190,7 +191,7 @@ fn helper_headers_override_static_headers_on_every_signal() {
         let requests = receiver.received().requests;
         assert_eq!(signals(&requests).len(), 3, "{requests:?}");
         for request in &requests {
-            assert!(request.answer.accepts(), "{request:?}");
+            assert!(request.answer.is_success(), "{request:?}");
             for (name, value) in [
                 ("authorization", "Bearer helper"),
                 ("x-general", "general"),
@@ -380,7 +381,7 @@ fn rejected_credentials_drop_the_data_without_a_helper() {
 fn no_data_is_sent_before_the_helper_succeeds() {
     for protocol in Protocol::all() {
         let helper = Helper::new(
-            r#"[ -e "$here/good" ] || { echo '{"x-run":"bad"}'; exit 4; }; printf '{"x-run":"good"}'"#,
+            r#"[ -e "$folder/good" ] || { echo '{"x-run":"bad"}'; exit 4; }; printf '{"x-run":"good"}'"#,
         );
         let receiver = protocol.receiver();
         let (telemetry, diagnostics) = start(&receiver, protocol, &helper.command(), &[]);
@@ -501,7 +502,7 @@ fn invalid_helper_output_is_reported_and_delays_the_export() {
 fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
     for protocol in Protocol::all() {
         let helper = Helper::new(
-            "sleep 600 & echo $! > \"$here/child\"; echo $$ > \"$here/own\"; trap '' TERM INT; wait",
+            "sleep 600 & echo $! > \"$folder/child\"; echo $$ > \"$folder/own\"; trap '' TERM INT; wait",
         );
         let (own, child) = (helper.file("own"), helper.file("child"));
         let receiver = protocol.receiver();
@@ -538,7 +539,7 @@ fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
 
 #[test]
 fn shutdown_without_data_does_not_wait_for_the_helper() {
-    let helper = Helper::new("echo $$ > \"$here/own\"; sleep 600");
+    let helper = Helper::new("echo $$ > \"$folder/own\"; sleep 600");
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let command = helper.command();
@@ -607,7 +608,7 @@ fn helper_does_not_inherit_exporter_variables() {
 
 #[test]
 fn helper_is_killed_when_the_process_shuts_down_and_exits() {
-    let helper = Helper::new("echo $$ > \"$here/own\"; sleep 600");
+    let helper = Helper::new("echo $$ > \"$folder/own\"; sleep 600");
     let own = helper.file("own");
     let receiver = Protocol::any().receiver();
     let variables = [

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::proxy::Proxy;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
+use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 use crate::support::{Attributes, Receiver};
 use claude_code_telemetry::{
     ApiRequest, Config, Decision, DecisionSource, Identity, Service, SessionOptions, Telemetry,
@@ -333,11 +333,11 @@ fn hostile_environment_does_not_change_the_trusted_authority() {
             },
             versions: ALL_VERSIONS,
         };
-        let front = Front::before(receiver.port(), &behavior);
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         let proxy = Proxy::start();
         let folder = folder_with_settings(&proxy.url());
         let ca = folder.write("ca.pem", authority.pem());
-        let endpoint = format!("https://localhost:{}", front.port());
+        let endpoint = format!("https://localhost:{}", tls_server.port());
         let more = format!("OTEL_EXPORTER_OTLP_CERTIFICATE={ca}");
         let environment = hostile(&proxy.url(), &folder.path(""));
         run(
@@ -346,7 +346,7 @@ fn hostile_environment_does_not_change_the_trusted_authority() {
             &folder.path(""),
         );
         assert!(!receiver.received().logs().is_empty());
-        for handshake in front.handshakes() {
+        for handshake in tls_server.handshakes() {
             assert!(!handshake.client_certificate);
         }
         assert_eq!(proxy.requests(), [], "{protocol}");

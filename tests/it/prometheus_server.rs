@@ -33,21 +33,21 @@ fn server_responds_to_get_and_head_and_rejects_other_requests() {
     let telemetry = telemetry(&[]);
     let _session = telemetry.session(session("s"));
     let address = address(&telemetry);
-    let page = request(address, "GET", "/metrics");
-    assert_eq!(page.status, 200);
+    let get = request(address, "GET", "/metrics");
+    assert_eq!(get.status, 200);
     assert_eq!(
-        page.headers["content-type"],
+        get.headers["content-type"],
         "text/plain; version=0.0.4; charset=utf-8"
     );
-    assert!(page.body.contains("claude_code_session_count_total"));
+    assert!(get.body.contains("claude_code_session_count_total"));
     let again = request(address, "GET", "/metrics?x=y");
-    assert_eq!((again.status, &again.body), (200, &page.body));
-    assert_eq!(again.headers["content-type"], page.headers["content-type"]);
+    assert_eq!((again.status, &again.body), (200, &get.body));
+    assert_eq!(again.headers["content-type"], get.headers["content-type"]);
 
     let head = request(address, "HEAD", "/metrics");
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     for name in ["content-type", "content-length"] {
-        assert_eq!(head.headers[name], page.headers[name]);
+        assert_eq!(head.headers[name], get.headers[name]);
     }
     for path in ["/", "/metrics/", "/other", "/%6detrics"] {
         let missing = request(address, "GET", path);
@@ -63,7 +63,7 @@ fn server_responds_to_get_and_head_and_rejects_other_requests() {
     let mut old = connect(address);
     old.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     old.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(read_response(old, false).body, page.body);
+    assert_eq!(read_response(old, false).body, get.body);
     // These bytes are not HTTP.
     let mut noise = connect(address);
     noise.write_all(b"\x16\x03\x01\x00\r\n\r\n").unwrap();

@@ -31,23 +31,23 @@ use serde_json::{Value, json};
 
 const SCOPE: &str = "my-agent";
 
-const TRACES: (&str, &str) = ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1");
+const TRACES_BETA: (&str, &str) = ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1");
 
 const CONSOLE: [(&str, &str); 4] = [
-    TRACES,
+    TRACES_BETA,
     ("OTEL_METRICS_EXPORTER", "console"),
     ("OTEL_LOGS_EXPORTER", "console"),
     ("OTEL_TRACES_EXPORTER", "console"),
 ];
 
 const BOTH: [(&str, &str); 4] = [
-    TRACES,
+    TRACES_BETA,
     ("OTEL_METRICS_EXPORTER", "console,otlp"),
     ("OTEL_LOGS_EXPORTER", "console,otlp"),
     ("OTEL_TRACES_EXPORTER", "console,otlp"),
 ];
 
-const OTLP: [(&str, &str); 2] = [TRACES, ("OTEL_TRACES_EXPORTER", "otlp")];
+const OTLP: [(&str, &str); 2] = [TRACES_BETA, ("OTEL_TRACES_EXPORTER", "otlp")];
 
 const SIGNALS: [Signal; 3] = [Signal::Metrics, Signal::Logs, Signal::Traces];
 
@@ -68,15 +68,15 @@ fn start(receiver: &Receiver, extra: &[&[(&str, &str)]], screen: &Screen) -> Tel
 }
 
 /// Records an item of each signal with the host's instruments.
-fn work(providers: &Providers) {
+fn record_all_signals(providers: &Providers) {
     let meter = providers.meter_provider().meter(SCOPE);
     meter.u64_counter("cache.hits").build().add(1, &[]);
-    say(providers, "nothing there");
+    emit_log(providers, "nothing there");
     let tracer = providers.tracer_provider().tracer(SCOPE);
     tracer.start("look").end();
 }
 
-fn say(providers: &Providers, text: &'static str) {
+fn emit_log(providers: &Providers, text: &'static str) {
     let logger = providers.logger_provider().logger(SCOPE);
     let mut record = logger.create_log_record();
     record.set_body(AnyValue::from(text));
@@ -230,7 +230,7 @@ fn log_record_with_any_body_and_attributes_is_a_line() {
     );
     logger.emit(record);
     // A record with only a text.
-    say(&providers, "plain");
+    emit_log(&providers, "plain");
     assert!(telemetry.shutdown().is_complete());
 
     let lines = screen.lines();
@@ -329,7 +329,7 @@ fn host_span_is_a_line() {
 fn lines_of_the_catalog_have_no_members_of_host_instruments() {
     let screen = Screen::default();
     let telemetry = builder("http://127.0.0.1:1", &[&CONSOLE], screen.clone()).start();
-    work(&telemetry.providers());
+    record_all_signals(&telemetry.providers());
     let session = telemetry.session(session("s"));
     session.prompt(UserPrompt::new("Fix the bug")).end();
     session.record_commit(Commit::new());
@@ -395,7 +395,7 @@ fn report_names_the_deliveries_of_host_instruments_by_exporter() {
     let providers = telemetry.providers();
     let session = telemetry.session(session("s"));
     session.prompt("Fix the bug").end();
-    work(&providers);
+    record_all_signals(&providers);
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
     let text = report.to_string();
@@ -417,7 +417,7 @@ fn report_names_the_deliveries_of_host_instruments_by_exporter() {
     assert_eq!(delivered(&health, Exporter::HostConsole), [1; 3]);
 
     // Later records are lost, and counted by the exporter that would have delivered them.
-    say(&providers, "late");
+    emit_log(&providers, "late");
     let text = telemetry.shutdown().to_string();
     for exporter in ["otlp", "console"] {
         let line = format!("events ({exporter}, host instruments): 1 delivered, 0 waiting, 1 lost");
@@ -439,7 +439,7 @@ fn report_names_the_reason_why_host_instruments_have_no_exporter() {
     )
     .start();
     let providers = telemetry.providers();
-    say(&providers, "written");
+    emit_log(&providers, "written");
     let report = telemetry.shutdown();
     assert_eq!(of_host(&screen).len(), 1);
     let otlp = exporter(&telemetry.health(), Signal::Logs, Exporter::HostOtlp);
@@ -464,7 +464,7 @@ fn console_has_its_own_deltas_while_it_is_on() {
     let tracer = providers.tracer_provider().tracer(SCOPE);
     let record = |count: u64, text: &'static str| {
         hits.add(count, &[]);
-        say(&providers, text);
+        emit_log(&providers, text);
         tracer.start(text).end();
     };
     let change = |extra: &[(&str, &str)]| {
@@ -525,7 +525,7 @@ fn blocked_console_blocks_neither_the_host_nor_otlp_and_its_losses_are_named() {
     ];
     let telemetry = builder(&receiver.endpoint(), &[&BOTH, &limits], Blocked(gate)).start();
     let providers = telemetry.providers();
-    work(&providers);
+    record_all_signals(&providers);
     let limit = Duration::from_millis(300);
     assert!(within(limit, || providers.meter_provider().force_flush()).is_err());
     wait_for_health(&telemetry, |health| {
@@ -537,7 +537,7 @@ fn blocked_console_blocks_neither_the_host_nor_otlp_and_its_losses_are_named() {
     );
     // More records than a queue holds.
     within(Duration::from_secs(5), || {
-        (0..RECORDS).for_each(|_| say(&providers, "more"));
+        (0..RECORDS).for_each(|_| emit_log(&providers, "more"));
     });
     let report = within(limit, || telemetry.shutdown());
     let console = exporter(&telemetry.health(), Signal::Logs, Exporter::HostConsole);
@@ -586,7 +586,7 @@ fn lines_are_whole_while_threads_record_both_kinds() {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for _ in 0..EACH {
-                    work(&providers);
+                    record_all_signals(&providers);
                     session.prompt("Fix the bug").end();
                     session.record_commit(Commit::new());
                 }

@@ -23,7 +23,7 @@ const COMMITS: &str = "claude_code.commit.count";
 const STARTS: &str = "claude_code.session.count";
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
-const TRACES: [(&str, &str); 2] = [
+const ENABLE_TRACES: [(&str, &str); 2] = [
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
     ("OTEL_TRACES_EXPORTER", "otlp"),
 ];
@@ -53,7 +53,7 @@ fn points(received: &Received) -> Vec<Point> {
 
 /// Lets the receiver respond only after the returned sender is dropped. The returned channel gets a message for each
 /// request that arrives.
-fn hold(receiver: &Receiver) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+fn block_responses(receiver: &Receiver) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (arrived, arrivals) = mpsc::channel();
     let (allow, allowed) = mpsc::channel::<()>();
     let allowed = Mutex::new(allowed);
@@ -213,7 +213,7 @@ fn sessions_from_before_telemetry_was_turned_on_are_exported() {
         assert!(!telemetry.is_enabled());
         assert!(telemetry.health().exporters.is_empty());
 
-        change(&telemetry, &receiver, protocol, &TRACES);
+        change(&telemetry, &receiver, protocol, &ENABLE_TRACES);
         assert!(telemetry.is_enabled());
         early.end();
         let prompt = session.prompt("after");
@@ -286,7 +286,7 @@ fn only_records_while_telemetry_is_on_are_exported() {
 fn turning_off_a_signal_does_not_affect_the_others() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
-    let telemetry = telemetry(&receiver.endpoint(), protocol, &TRACES);
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &ENABLE_TRACES);
     let session = telemetry.session(session("one"));
     let prompt = session.prompt("first");
     change(
@@ -301,7 +301,7 @@ fn turning_off_a_signal_does_not_affect_the_others() {
     session.record_api_request(request());
     // Traces are off, so this span is not exported.
     prompt.end();
-    change(&telemetry, &receiver, protocol, &TRACES);
+    change(&telemetry, &receiver, protocol, &ENABLE_TRACES);
     session.record_api_request(request());
     assert!(telemetry.shutdown().is_complete());
     let received = receiver.received().accepted();
@@ -316,13 +316,13 @@ fn turning_off_a_signal_does_not_affect_the_others() {
 fn open_prompts_and_tool_calls_continue_after_a_change() {
     let protocol = Protocol::any();
     let (old, new) = (protocol.receiver(), protocol.receiver());
-    let telemetry = telemetry(&old.endpoint(), protocol, &TRACES);
+    let telemetry = telemetry(&old.endpoint(), protocol, &ENABLE_TRACES);
     let session = telemetry.session(session("one"));
     let prompt = session.prompt("Fix the bug");
     let tool = prompt.tool("Bash");
     tool.decided(Decision::Accept, DecisionSource::Config);
     assert!(telemetry.flush().is_complete());
-    change(&telemetry, &new, protocol, &TRACES);
+    change(&telemetry, &new, protocol, &ENABLE_TRACES);
     tool.executing();
     tool.finish(ToolOutcome::new());
     let id = prompt.id().to_owned();
@@ -354,11 +354,14 @@ fn open_prompts_and_tool_calls_continue_after_a_change() {
 fn content_follows_the_switches_at_the_time_of_recording() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
-    let prompts_on = [&TRACES[..], &[("OTEL_LOG_USER_PROMPTS", "1")]].concat();
-    let telemetry = telemetry(&receiver.endpoint(), protocol, &TRACES);
+    let prompts_on = [&ENABLE_TRACES[..], &[("OTEL_LOG_USER_PROMPTS", "1")]].concat();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &ENABLE_TRACES);
     let session = telemetry.session(session("one"));
     let texts = ["held back", "shown", "held back again"];
-    for (text, extra) in texts.iter().zip([&TRACES[..], &prompts_on, &TRACES[..]]) {
+    for (text, extra) in texts
+        .iter()
+        .zip([&ENABLE_TRACES[..], &prompts_on, &ENABLE_TRACES[..]])
+    {
         change(&telemetry, &receiver, protocol, extra);
         assert_eq!(telemetry.content_policy().user_prompts(), *text == "shown");
         session.prompt(*text).end();
@@ -379,11 +382,11 @@ fn content_follows_the_switches_at_the_time_of_recording() {
 #[test]
 fn mcp_names_are_sent_only_if_details_are_on_from_the_beginning_to_the_end() {
     let protocol = Protocol::any();
-    let on = [&TRACES[..], &[("OTEL_LOG_TOOL_DETAILS", "1")]].concat();
+    let on = [&ENABLE_TRACES[..], &[("OTEL_LOG_TOOL_DETAILS", "1")]].concat();
     for (before, after, sent) in [
         (&on[..], &on[..], "mcp__srv__find"),
-        (&on, &TRACES, "mcp_tool"),
-        (&TRACES, &on, "mcp_tool"),
+        (&on, &ENABLE_TRACES, "mcp_tool"),
+        (&ENABLE_TRACES, &on, "mcp_tool"),
     ] {
         let receiver = protocol.receiver();
         let telemetry = telemetry(&receiver.endpoint(), protocol, before);
@@ -449,7 +452,7 @@ fn unreadable_managed_settings_turn_content_off_but_not_exporters() {
         std::fs::write(&file, settings).unwrap();
         let files = SettingsFiles::none().managed_folder(managed.path());
         Config::builder()
-            .environment(environment(&receiver.endpoint(), protocol, &TRACES))
+            .environment(environment(&receiver.endpoint(), protocol, &ENABLE_TRACES))
             .settings_files(files)
             .set("OTEL_LOG_USER_PROMPTS", "1")
             .build()
@@ -792,14 +795,14 @@ fn explanation_lists_changes_without_secrets() {
 fn reconfiguration_fails_after_a_concurrent_shutdown() {
     let protocol = Protocol::any();
     let receivers = [protocol.receiver(), protocol.receiver()];
-    let telemetry = telemetry(&receivers[0].endpoint(), protocol, &TRACES);
+    let telemetry = telemetry(&receivers[0].endpoint(), protocol, &ENABLE_TRACES);
     let session = telemetry.session(session("one"));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for number in 0..2 {
             let (telemetry, receivers, over) = (&telemetry, &receivers, &over);
             scope.spawn(move || {
-                let lists: [&[(&str, &str)]; 3] = [&TRACES, &OFF, &[]];
+                let lists: [&[(&str, &str)]; 3] = [&ENABLE_TRACES, &OFF, &[]];
                 for n in number.. {
                     let endpoint = receivers[n % 2].endpoint();
                     let config = config(environment(&endpoint, protocol, lists[n % 3]));
@@ -899,7 +902,7 @@ fn request_in_flight_during_a_change_is_delivered_once() {
     );
     let session = telemetry.session(session("one"));
     session.record_api_request(request());
-    let (arrivals, allow) = hold(&old);
+    let (arrivals, allow) = block_responses(&old);
     thread::scope(|scope| {
         let flushed = scope.spawn(|| telemetry.flush());
         arrivals.recv_timeout(PATIENCE).unwrap();
@@ -927,7 +930,7 @@ fn records_between_two_removals_of_an_exporter_are_delivered() {
     let telemetry = telemetry(&receiver.endpoint(), protocol, &only_events);
     let session = telemetry.session(session("one"));
     session.record_api_request(request());
-    let (arrivals, allow) = hold(&receiver);
+    let (arrivals, allow) = block_responses(&receiver);
     change(&telemetry, &receiver, protocol, &OFF);
     arrivals.recv_timeout(PATIENCE).unwrap();
     change(&telemetry, &receiver, protocol, &only_events);
@@ -979,7 +982,7 @@ fn shutdown_is_complete_after_an_invalid_exporter_was_removed() {
 fn exporter_that_is_turned_on_again_while_it_drains_keeps_its_connection() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
-        let (arrivals, allow) = hold(&receiver);
+        let (arrivals, allow) = block_responses(&receiver);
         let (on, off) = (
             [("OTEL_METRICS_EXPORTER", "none")],
             [

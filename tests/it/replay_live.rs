@@ -14,7 +14,7 @@ use crate::support::{Answer, Attributes, Received, Receiver, Span};
 use crate::traces::{Spans, short_name};
 
 /// Switches tracing on.
-const TRACES: [(&str, &str); 2] = [
+const ENABLE_TRACES: [(&str, &str); 2] = [
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
     ("OTEL_TRACES_EXPORTER", "otlp"),
 ];
@@ -55,7 +55,7 @@ impl Host {
         let home = tempfile::tempdir().unwrap();
         let mut child = example::program("replay", home.path())
             .envs(variables(&endpoint))
-            .envs(TRACES)
+            .envs(ENABLE_TRACES)
             .envs(more.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -112,7 +112,7 @@ impl Host {
 impl Ended {
     /// Asserts that every line was valid and everything was delivered.
     #[track_caller]
-    fn well(self) -> Received {
+    fn assert_success(self) -> Received {
         assert_eq!((self.status, self.errors), (0, Vec::new()));
         self.received
     }
@@ -123,7 +123,7 @@ impl Ended {
 fn replayed(lines: &str, more: &[(&str, &str)]) -> Received {
     let mut host = Host::start(more);
     host.lines(&[lines]);
-    host.end().well()
+    host.end().assert_success()
 }
 
 /// Everything that was received, in a form that two runs share.
@@ -380,7 +380,7 @@ fn named_answers_contain_the_context_of_the_named_call() {
         END,
     ]);
     let outside = host.ask(r#"{"step":"trace_context"}"#);
-    let spans = Spans(host.end().well().spans());
+    let spans = Spans(host.end().assert_success().spans());
 
     let execution = |tool: &str| traceparent(spans.child(spans.tool(tool), "tool.execution"));
     assert_eq!(before["tool_use_id"], "a");
@@ -432,7 +432,7 @@ fn answers_contain_the_tracestate_of_the_inbound_context() {
     let answer = host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
     assert_eq!(answer["set"]["TRACESTATE"], "vendor=1");
     host.lines(&[r#"{"step":"tool_end","tool_use_id":"t"}"#]);
-    host.end().well();
+    host.end().assert_success();
 }
 
 #[test]
@@ -762,7 +762,7 @@ fn child_env_without_an_id_depends_only_on_tool_steps() {
     assert_eq!(host.ask(ask), single);
     host.lines(&[r#"{"step":"tool_end","tool_use_id":"live"}"#]);
     assert_eq!(host.ask(ask), single);
-    let spans = Spans(host.end().well().spans());
+    let spans = Spans(host.end().assert_success().spans());
     let execution = spans.child(spans.tool("Bash"), "tool.execution");
     let set = json!({"TRACEPARENT": traceparent(execution)});
     let remove = &single["remove"];
@@ -793,7 +793,7 @@ fn child_env_without_an_id_outlives_the_prompt_only_without_live_calls() {
     assert_ne!(second, single);
     host.lines(&[END]);
     assert_eq!(host.ask(ask)["set"], json!({}));
-    host.end().well();
+    host.end().assert_success();
 }
 
 #[test]
@@ -985,7 +985,7 @@ fn times_of_live_steps_without_at_are_the_times_of_their_lines() {
         r#"{"step":"tool_end","tool_use_id":"t"}"#,
         END,
     ]);
-    let spans = Spans(host.end().well().spans());
+    let spans = Spans(host.end().assert_success().spans());
     let tool = spans.tool("Bash");
     let wait = spans.child(tool, "tool.blocked_on_user");
     assert!(u128::from(wait.attributes["duration_ms"].as_u64().unwrap()) >= waited);

@@ -58,7 +58,7 @@ fn start(endpoint: &str, protocol: Protocol, extra: &[(&str, &str)]) -> Telemetr
 }
 
 /// Records events, spans and metrics of different sizes in many sessions.
-fn work(telemetry: &Telemetry) -> Vec<Session> {
+fn record_sessions(telemetry: &Telemetry) -> Vec<Session> {
     let sessions: Vec<_> = (0..SESSIONS)
         .map(|n| telemetry.session(session(&format!("s-{n:02}"))))
         .collect();
@@ -75,7 +75,7 @@ fn work(telemetry: &Telemetry) -> Vec<Session> {
     sessions
 }
 
-/// Asserts that the data of `rounds` rounds of [`work`] arrived: once and in order.
+/// Asserts that the data of `rounds` rounds of [`record_sessions`] arrived: once and in order.
 #[track_caller]
 fn assert_all(received: &Received, rounds: usize) {
     let logs = received.logs();
@@ -127,11 +127,11 @@ fn oversized_batches_are_halved_until_they_fit() {
         receiver
             .answer_by(move |_, request| too_large(protocol, request, LIMIT).unwrap_or(Answer::Ok));
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
-        let _sessions = work(&telemetry);
+        let _sessions = record_sessions(&telemetry);
         let report = telemetry.flush();
         assert!(report.is_complete(), "{report}");
         assert_all(&receiver.received().accepted(), 1);
-        let _more = work(&telemetry);
+        let _more = record_sessions(&telemetry);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         let received = receiver.received();
@@ -153,7 +153,7 @@ fn split_batches_are_retried_when_the_receiver_is_unavailable() {
             })
         });
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
-        let _sessions = work(&telemetry);
+        let _sessions = record_sessions(&telemetry);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         assert_all(&receiver.received().accepted(), 1);
@@ -176,7 +176,7 @@ fn only_an_oversized_item_is_dropped_and_counted() {
             .account_id(long);
         let giant = telemetry.session(session(&"g".repeat(2 * LIMIT)).identity(identity));
         giant.record_tool_result(ToolResult::new("Read"));
-        let _sessions = work(&telemetry);
+        let _sessions = record_sessions(&telemetry);
         giant.prompt("Fix the bug").end();
         giant.record_commit(Commit::new());
         let report = telemetry.flush();
@@ -197,7 +197,7 @@ fn only_an_oversized_item_is_dropped_and_counted() {
             assert!(exporter.last_error.is_some());
         }
         // Later data is delivered.
-        let _more = work(&telemetry);
+        let _more = record_sessions(&telemetry);
         telemetry.flush();
         assert_all(&receiver.received().accepted(), 2);
     }
@@ -360,7 +360,7 @@ fn start_tonic_server(limit: Option<usize>) -> (TonicServer, String, oneshot::Se
 fn tonic_server_with_the_default_limit_accepts_everything() {
     let (tonic_server, endpoint, _stop) = start_tonic_server(None);
     let telemetry = start(&endpoint, Protocol::Grpc, &[]);
-    let _sessions = work(&telemetry);
+    let _sessions = record_sessions(&telemetry);
     let session = telemetry.session(session("large"));
     for _ in 0..80 {
         session.prompt("y".repeat(GIANT)).end();
@@ -380,7 +380,7 @@ fn tonic_server_with_a_small_limit_gets_split_batches() {
         let (tonic_server, endpoint, _stop) = start_tonic_server(Some(LIMIT));
         let extra = [("OTEL_EXPORTER_OTLP_COMPRESSION", compression)];
         let telemetry = start(&endpoint, Protocol::Grpc, &extra);
-        let _sessions = work(&telemetry);
+        let _sessions = record_sessions(&telemetry);
         telemetry
             .session(session(&"g".repeat(2 * LIMIT)))
             .record_tool_result(ToolResult::new("Read"));

@@ -12,7 +12,7 @@ use crate::events_host::{LONG, Variable, configuration, exporter, last_error, re
 use crate::support;
 use crate::support::Receiver;
 use crate::support::tls::{
-    ALL_VERSIONS, Authority, Behavior, Files, Front, Handshake, Issued, ONLY_1_2,
+    ALL_VERSIONS, Authority, Behavior, Files, Handshake, Issued, ONLY_1_2, TlsServer,
 };
 use claude_code_telemetry::{ExporterState, Service, Signal, Telemetry};
 
@@ -89,8 +89,8 @@ fn certificate_of_the_configured_authority_is_accepted() {
                 versions,
                 ..behavior(protocol, authority.local())
             };
-            let front = Front::before(receiver.port(), &behavior);
-            let endpoint = format!("https://{host}:{}", front.port());
+            let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+            let endpoint = format!("https://{host}:{}", tls_server.port());
             let all = [
                 (CA, ca.as_str()),
                 ("OTEL_METRICS_EXPORTER", "otlp"),
@@ -105,7 +105,7 @@ fn certificate_of_the_configured_authority_is_accepted() {
             assert!(!received.spans().is_empty());
             let requests = received.requests.iter();
             for request in requests.filter(|_| protocol != "grpc") {
-                let name = format!("{host}:{}", front.port());
+                let name = format!("{host}:{}", tls_server.port());
                 assert_eq!(request.headers["host"], name);
             }
             let expected = Handshake {
@@ -113,7 +113,7 @@ fn certificate_of_the_configured_authority_is_accepted() {
                 client_certificate: false,
             };
             // There is one connection for each signal.
-            assert_eq!(front.handshakes(), vec![expected; 3], "{protocol}");
+            assert_eq!(tls_server.handshakes(), vec![expected; 3], "{protocol}");
         }
     }
     // The default provider of the process belongs to the host.
@@ -128,8 +128,9 @@ fn configured_self_signed_certificate_is_accepted() {
     let ca = files.write("ca.pem", &issued.certificate);
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behavior(protocol, issued.clone()));
-        let endpoint = format!("https://localhost:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
+        let endpoint = format!("https://localhost:{}", tls_server.port());
         assert_delivers(&start(protocol, &endpoint, &[(CA, &ca)]), &receiver);
     }
 }
@@ -157,15 +158,15 @@ fn configured_client_certificate_is_presented() {
                 versions,
                 ..behavior(protocol, authority.local())
             };
-            let front = Front::before(receiver.port(), &behavior);
-            let endpoint = format!("https://localhost:{}", front.port());
+            let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+            let endpoint = format!("https://localhost:{}", tls_server.port());
             let identity = [
                 (CA, ca.as_str()),
                 (names[0], certificate.as_str()),
                 (names[1], key.as_str()),
             ];
             assert_delivers(&start(protocol, &endpoint, &identity), &receiver);
-            assert!(front.handshakes()[0].client_certificate);
+            assert!(tls_server.handshakes()[0].client_certificate);
         }
     }
 }
@@ -186,8 +187,8 @@ fn error_explains_a_missing_or_foreign_client_certificate() {
                 versions,
                 ..behavior(protocol, authority.local())
             };
-            let front = Front::before(receiver.port(), &behavior);
-            let name = format!("localhost:{}", front.port());
+            let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+            let name = format!("localhost:{}", tls_server.port());
             let endpoint = format!("https://{name}");
             let wanted = "it wants a client certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
             let telemetry = start(protocol, &endpoint, &[(CA, &ca)]);
@@ -217,7 +218,7 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
     let of_the_file = [(CA, ca.as_str())];
     let cases: [(Issued, &[Variable<'_>], &str); 8] = [
         (
-            Authority::serving(&["localhost"]).itself(),
+            Authority::for_names(&["localhost"]).self_issued(),
             &of_the_file,
             "the certificate of it is marked as an authority's (CA:TRUE) and is not in the file of OTEL_EXPORTER_OTLP_CERTIFICATE: add it there, or use one without the mark",
         ),
@@ -257,8 +258,9 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
                 continue;
             }
             let receiver = receiver(protocol);
-            let front = Front::before(receiver.port(), &behavior(protocol, issued.clone()));
-            let name = format!("localhost:{}", front.port());
+            let tls_server =
+                TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
+            let name = format!("localhost:{}", tls_server.port());
             let telemetry = start(protocol, &format!("https://{name}"), variables);
             assert_fails(&telemetry, &name, |message| message == *expected);
             assert!(receiver.received().is_empty() && receiver.connections() == 0);
@@ -274,8 +276,9 @@ fn node_extra_ca_certs_is_trusted_unless_an_otlp_authority_is_set() {
     let wrong = files.write("wrong.pem", other.pem());
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behavior(protocol, authority.local()));
-        let name = format!("localhost:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
+        let name = format!("localhost:{}", tls_server.port());
         let endpoint = format!("https://{name}");
         let extra = ("NODE_EXTRA_CA_CERTS", ca.as_str());
         assert_delivers(&start(protocol, &endpoint, &[extra]), &receiver);
@@ -307,8 +310,9 @@ fn error_explains_a_tls_server_at_an_http_endpoint() {
     let authority = Authority::new("ours");
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behavior(protocol, authority.local()));
-        let name = format!("127.0.0.1:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
+        let name = format!("127.0.0.1:{}", tls_server.port());
         let telemetry = start(protocol, &format!("http://{name}"), &[]);
         // The error depends on whether the alert or the end of the connection is noticed first.
         assert_fails(&telemetry, &name, |message| {
@@ -332,8 +336,9 @@ fn error_explains_another_protocol_over_tls() {
         ),
     ] {
         let receiver = receiver(theirs);
-        let front = Front::before(receiver.port(), &behavior(theirs, authority.local()));
-        let name = format!("localhost:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(theirs, authority.local()));
+        let name = format!("localhost:{}", tls_server.port());
         let telemetry = start(ours, &format!("https://{name}"), &[(CA, &ca)]);
         assert_fails(&telemetry, &name, |message| message == expected);
     }
@@ -558,8 +563,9 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
     // The file is used once it exists.
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behavior(protocol, authority.local()));
-        let endpoint = format!("https://localhost:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
+        let endpoint = format!("https://localhost:{}", tls_server.port());
         let extra = files.path(&protocol.replace('/', "-"));
         let variables = [("NODE_EXTRA_CA_CERTS", extra.to_str().unwrap())];
         let config = configuration(protocol, &endpoint, &variables);
@@ -630,16 +636,16 @@ fn signal_specific_certificates_apply_to_that_signal() {
     ];
     for protocol in PROTOCOLS {
         let receivers = [receiver(protocol), receiver(protocol)];
-        let fronts =
+        let behaviors =
             [(&general, &clients), (&special, &others)].map(|(server, clients)| Behavior {
                 clients: Some(clients.pem().to_owned()),
                 ..behavior(protocol, server.local())
             });
-        let fronts = [
-            Front::before(receivers[0].port(), &fronts[0]),
-            Front::before(receivers[1].port(), &fronts[1]),
+        let tls_servers = [
+            TlsServer::in_front_of(receivers[0].port(), &behaviors[0]),
+            TlsServer::in_front_of(receivers[1].port(), &behaviors[1]),
         ];
-        let of_logs = format!("https://localhost:{}/v1/logs", fronts[1].port());
+        let of_logs = format!("https://localhost:{}/v1/logs", tls_servers[1].port());
         let of_logs = match protocol {
             "grpc" => of_logs.trim_end_matches("/v1/logs"),
             _ => &of_logs,
@@ -652,7 +658,7 @@ fn signal_specific_certificates_apply_to_that_signal() {
             ("OTEL_METRICS_EXPORTER", "otlp"),
             ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", of_logs),
         ]);
-        let endpoint = format!("https://localhost:{}", fronts[0].port());
+        let endpoint = format!("https://localhost:{}", tls_servers[0].port());
         let telemetry = start(protocol, &endpoint, &more);
         record(&telemetry);
         assert!(telemetry.flush_within(LONG).is_complete(), "{protocol}");
@@ -682,8 +688,8 @@ fn renewed_files_are_used_after_a_failure() {
         });
         let [ca, certificate, key] = write(0);
         let mut receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behaviors[0]);
-        let name = format!("localhost:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behaviors[0]);
+        let name = format!("localhost:{}", tls_server.port());
         let variables = [
             (CA, ca.as_str()),
             (CERTIFICATE, certificate.as_str()),
@@ -693,7 +699,7 @@ fn renewed_files_are_used_after_a_failure() {
         assert_delivers(&telemetry, &receiver);
 
         // First, the receiver gets new certificates.
-        front.change(&behaviors[1]);
+        tls_server.change(&behaviors[1]);
         receiver.restart();
         assert_fails(&telemetry, &name, |message| {
             message.contains("not signed by a known authority")

@@ -109,7 +109,7 @@ fn concurrent_spans_arrive_once_under_the_right_parent() {
     let exporter = health
         .exporters
         .iter()
-        .find(|it| it.signal == Signal::Traces)
+        .find(|exporter| exporter.signal == Signal::Traces)
         .unwrap();
     assert_eq!(exporter.delivered, expected as u64);
     assert_eq!(health.unfinished_spans, 0);
@@ -241,7 +241,7 @@ fn spans_that_end_during_shutdown_are_delivered_or_counted() {
         let exporter = health
             .exporters
             .iter()
-            .find(|it| it.signal == Signal::Traces)
+            .find(|exporter| exporter.signal == Signal::Traces)
             .unwrap();
         assert_eq!(exporter.delivered, spans);
         // Each thread has a prompt and 20 hooks.

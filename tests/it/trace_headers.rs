@@ -34,7 +34,7 @@ fn stale() -> Request<()> {
 #[test]
 fn headers_carry_the_span_of_their_handle() {
     let host = Host::with([("TRACEPARENT", PARENT), ("TRACESTATE", "rojo=1")]);
-    let prompt = host.batch_session().prompt("hi");
+    let prompt = host.non_interactive_session().prompt("hi");
     let [mut of_prompt, mut of_request] = [stale(), stale()];
     let [mut of_waiting, mut of_execution] = [stale(), stale()];
     let recorder = prompt.recorder();
@@ -85,7 +85,7 @@ fn tracestate_of_another_context_is_removed() {
 #[test]
 fn headers_of_an_unsampled_trace_say_so() {
     let host = Host::with([("TRACEPARENT", UNSAMPLED), ("TRACESTATE", "rojo=1")]);
-    let prompt = host.batch_session().prompt("hi");
+    let prompt = host.non_interactive_session().prompt("hi");
     let mut headers = HeaderMap::new();
     let request = prompt.llm_request("m");
     request.inject_headers(&mut headers);
@@ -102,7 +102,7 @@ fn headers_are_unchanged_when_tracing_is_off() {
         ("TRACEPARENT", PARENT),
     ]);
     for session in [
-        host.batch_session(),
+        host.non_interactive_session(),
         Telemetry::disabled().session(Identity::new()),
     ] {
         let mut headers = stale().headers().clone();

@@ -354,7 +354,10 @@ interaction
     let health = host.telemetry.health();
     assert_eq!(health.unfinished_spans, 4);
     let lost = |signal| {
-        let exporter = health.exporters.iter().find(|it| it.signal == signal);
+        let exporter = health
+            .exporters
+            .iter()
+            .find(|exporter| exporter.signal == signal);
         exporter.unwrap().dropped.shutdown
     };
     assert_eq!((lost(Signal::Traces), lost(Signal::Logs)), (0, 2));
@@ -376,7 +379,7 @@ fn spans_started_after_shutdown_are_dropped_and_counted() {
     let spans = health
         .exporters
         .iter()
-        .find(|it| it.signal == Signal::Traces)
+        .find(|exporter| exporter.signal == Signal::Traces)
         .unwrap();
     assert_eq!(spans.dropped.shutdown, 4);
 }
@@ -398,7 +401,7 @@ fn spans_are_counted_as_dropped_when_the_queue_is_full() {
     let spans = health
         .exporters
         .iter()
-        .find(|it| it.signal == Signal::Traces)
+        .find(|exporter| exporter.signal == Signal::Traces)
         .unwrap();
     assert_eq!(
         (spans.dropped.queue_full, spans.queued, spans.delivered),

@@ -22,7 +22,7 @@ const IN: &str = "TRACEPARENT";
 const STATE: &str = "TRACESTATE";
 
 /// Records a prompt with a tool call that is decided and executed.
-fn work(session: &Session) {
+fn record_prompt(session: &Session) {
     let prompt = session.prompt("hi");
     let tool = prompt.tool("Bash");
     tool.decided(Decision::Accept, DecisionSource::Config);
@@ -73,8 +73,8 @@ fn of_host(names: &[String]) -> Vec<&str> {
 #[test]
 fn traceparent_variable_sets_the_parent_of_interactions() {
     let host = Host::with([(IN, SAMPLED), (STATE, " rojo=1 ,congo=2")]);
-    let session = host.batch_session();
-    work(&session);
+    let session = host.non_interactive_session();
+    record_prompt(&session);
     session.prompt("again").end();
     // A span outside any interaction starts a new trace.
     session.hook("Stop", "Stop").finish(HookOutcome::new());
@@ -102,7 +102,7 @@ fn traceparent_variable_sets_the_parent_of_interactions() {
 #[test]
 fn interactive_session_ignores_the_traceparent_variable() {
     let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1")]);
-    work(&host.session());
+    record_prompt(&host.session());
     let spans = host.spans();
     let interaction = spans.one("interaction");
     assert_ne!(interaction.trace_id, TRACE);
@@ -119,7 +119,7 @@ fn interactive_session_ignores_the_traceparent_variable() {
 #[test]
 fn unsampled_trace_has_no_spans() {
     let host = Host::with([(IN, UNSAMPLED), (STATE, "rojo=1")]);
-    let session = host.batch_session();
+    let session = host.non_interactive_session();
     let prompt = session.prompt("hi");
     prompt.llm_request("m").finish(ApiRequest::new("m"));
     prompt.hook("Stop", "Stop").finish(HookOutcome::new());
@@ -166,7 +166,7 @@ fn unsampled_trace_has_no_spans() {
 fn explicit_parent_of_a_prompt_takes_precedence() {
     let host = Host::with([(IN, UNSAMPLED)]);
     let other = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    for session in [host.session(), host.batch_session()] {
+    for session in [host.session(), host.non_interactive_session()] {
         let parent = TraceParent::parse(other, Some("a=b")).unwrap();
         session.prompt(UserPrompt::new("hi").parent(parent)).end();
     }
@@ -183,7 +183,7 @@ fn explicit_parent_of_a_prompt_takes_precedence() {
 fn malformed_traceparent_is_ignored_and_reported_once() {
     let host = Host::with([(IN, "00-0AF7-b7ad6b7169203331-01"), (STATE, "rojo=1")]);
     for _ in 0..3 {
-        work(&host.batch_session());
+        record_prompt(&host.non_interactive_session());
     }
     let spans = host.spans();
     for span in spans.named("interaction") {
@@ -199,7 +199,7 @@ fn malformed_traceparent_is_ignored_and_reported_once() {
 #[test]
 fn empty_traceparent_counts_as_unset() {
     let host = Host::with([(IN, ""), (STATE, "")]);
-    work(&host.batch_session());
+    record_prompt(&host.non_interactive_session());
     assert_eq!(host.spans().one("interaction").parent_span_id, "");
     assert_eq!(host.diagnostics(), Vec::<String>::new());
 }
@@ -207,7 +207,7 @@ fn empty_traceparent_counts_as_unset() {
 #[test]
 fn malformed_tracestate_is_omitted_and_the_parent_is_kept() {
     let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1,rojo=2")]);
-    work(&host.batch_session());
+    record_prompt(&host.non_interactive_session());
     let spans = host.spans();
     let span = spans.one("interaction");
     assert_eq!((&*span.parent_span_id, &*span.trace_state), (PARENT, ""));
@@ -367,7 +367,7 @@ fn events_of_concurrent_prompts_have_their_own_prompt() {
 #[test]
 fn child_env_has_the_execution_span_and_no_exporter_variables() {
     let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1"), ("PATH", "/bin")]);
-    let prompt = host.batch_session().prompt("hi");
+    let prompt = host.non_interactive_session().prompt("hi");
     let tool = prompt.tool("Bash");
     let early = tool.child_env();
     tool.executing();
@@ -521,7 +521,7 @@ fn inbound_context_is_unchanged_when_tracing_is_off() {
         (IN, SAMPLED),
         (STATE, "rojo=1"),
     ]);
-    let prompt = host.batch_session().prompt("hi");
+    let prompt = host.non_interactive_session().prompt("hi");
     let tool = prompt.tool("Bash");
     tool.executing();
     let env = tool.child_env();
@@ -564,7 +564,7 @@ fn current_otel_context_and_library_spans_are_independent() {
     let attached = context.attach();
     tool.finish(ToolOutcome::new());
     prompt.end();
-    work(&session);
+    record_prompt(&session);
     session.hook("Stop", "Stop").finish(HookOutcome::new());
     session.llm_request("m").finish(ApiRequest::new("m"));
     session.record_api_error(ApiError::new("m", "no"));

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::driver::Driver;
 use super::host::{self, Protocol};
-use super::signals::{page_address, page_environment, scrape};
-use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
+use super::signals::{scrape, scrape_address, scrape_environment};
+use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 use super::support::{Receiver, refused_port};
 
 /// Returns the variables of a host that sends metrics and events to `localhost`, a name that has to be resolved.
@@ -205,10 +205,10 @@ fn exporter_with_tls_is_built_once_there_are_threads() {
             },
             versions: ALL_VERSIONS,
         };
-        let front = Front::before(receiver.port(), &behavior);
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         let path = files.write("authority.pem", authority.pem());
         let trusted = [("OTEL_EXPORTER_OTLP_CERTIFICATE", path.as_str())];
-        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         let variables = host::environment(&endpoint, protocol, &trusted);
         let Some(driver) = assert_delivers_once_there_are_threads(variables, &[], "prompts 3 10")
         else {
@@ -335,13 +335,13 @@ fn http_reconnects_after_threads_ran_out() {
 
 #[test]
 fn scrape_endpoint_is_served_again_after_threads_ran_out() {
-    let mut driver = Driver::new(page_environment());
+    let mut driver = Driver::new(scrape_environment());
     if !driver.become_user() {
         return;
     }
     driver.ask("start");
     driver.ask("commit");
-    let address = page_address(&mut driver);
+    let address = scrape_address(&mut driver);
     driver.ask("limit-threads 1");
     for _ in 0..3 {
         let response = scrape(&address);

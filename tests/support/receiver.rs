@@ -246,7 +246,7 @@ async fn handle(
     {
         let mut state = shared.state.lock().unwrap();
         request.answer = (state.script)(state.step, &request);
-        if let (Message::Unreadable(why), true) = (&request.message, request.answer.accepts()) {
+        if let (Message::Unreadable(why), true) = (&request.message, request.answer.is_success()) {
             request.answer = match kind {
                 Kind::Grpc => Answer::code(Code::InvalidArgument, why),
                 Kind::Http => Answer::status(400).body("text/plain", why.as_str()),

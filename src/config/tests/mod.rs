@@ -323,13 +323,18 @@ fn prometheus_page_address_follows_variables_and_host() {
         }
         let config = build_with_all_features(builder);
         assert!(config.metrics.otlp.is_some());
-        let page = config.metrics.prometheus.clone().unwrap();
+        let prometheus = config.metrics.prometheus.clone().unwrap();
         let fact = config.explain().facts().find(|fact| fact.contains("page"));
         let fact = fact
             .unwrap()
             .replace("; its values are always cumulative", "");
         let fact = fact.replace("metrics: Prometheus page at ", "");
-        (page.host, page.port, fact, config.warnings().len())
+        (
+            prometheus.host,
+            prometheus.port,
+            fact,
+            config.warnings().len(),
+        )
     };
     let lan = ", where other machines may fetch it";
     for (host, port, expected, fact, warnings) in [

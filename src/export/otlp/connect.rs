@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::error::{connection_error, flatten};
 use super::resolve::resolve;
 use crate::config::endpoint::port;
-use crate::export::command::at;
+use crate::export::command::sleep_until_optional;
 use crate::export::export_result::{ErrorKind, ExportError};
 use crate::lock::lock;
 
@@ -104,7 +104,7 @@ async fn connect_to_any(addresses: &[SocketAddr], timeout: Duration) -> io::Resu
                 Some(Err(failure)) => error = error.or(Some(failure.into())),
                 None => return Err(error.unwrap_or_else(|| io::ErrorKind::NotFound.into())),
             },
-            () = at(pause) => {}
+            () = sleep_until_optional(pause) => {}
         }
     }
 }

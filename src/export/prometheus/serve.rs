@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::blocking;
-use super::super::exporter::PageSettings;
-use super::{PageSeries, page};
+use super::super::exporter::ScrapeEndpointSettings;
+use super::{ScrapeSeries, page};
 use crate::clock::Clock;
 use crate::config::endpoint::without_brackets;
 use crate::diagnostics::Diagnostics;
@@ -45,8 +45,8 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// The state that all connections share.
 pub(super) struct Server {
-    pub(super) series: Arc<PageSeries>,
-    pub(super) settings: PageSettings,
+    pub(super) series: Arc<ScrapeSeries>,
+    pub(super) settings: ScrapeEndpointSettings,
     pub(super) counters: Arc<ExporterCounters>,
     pub(super) diagnostics: Arc<Diagnostics>,
     pub(super) clock: Clock,

@@ -51,7 +51,7 @@ impl Host {
     }
 
     /// Starts a session that takes its parent span from the environment.
-    pub fn batch_session(&self) -> Session {
+    pub fn non_interactive_session(&self) -> Session {
         self.telemetry.session(options().interactive(false))
     }
 

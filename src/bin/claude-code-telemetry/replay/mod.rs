@@ -54,7 +54,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::output::complain;
+use crate::output::print_to_stderr;
 use crate::status::Status;
 use answers::Answers;
 use nesting::Nesting;
@@ -102,14 +102,14 @@ pub(crate) fn run(arguments: Arguments) -> Status {
     let answers = match Answers::inherited(target.as_deref()) {
         Ok(answers) => answers,
         Err(problem) => {
-            complain(problem);
+            print_to_stderr(problem);
             return Status::Unreadable;
         }
     };
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {
-            complain(format_args!("cannot wait for signals: {error}"));
+            print_to_stderr(format_args!("cannot wait for signals: {error}"));
             return Status::Unreadable;
         }
     };
@@ -122,11 +122,11 @@ pub(crate) fn run(arguments: Arguments) -> Status {
             transcript::replay(input, Run::new(nesting, answers, &stop))
         }
         Ok(Some(Err(problem))) => {
-            complain(problem);
+            print_to_stderr(problem);
             return Status::Unreadable;
         }
         Err(error) => {
-            complain(format_args!(
+            print_to_stderr(format_args!(
                 "cannot open the input: {error}; raise the limit of threads (ulimit -u) or of open files (ulimit -n)"
             ));
             return Status::Unreadable;
@@ -137,7 +137,7 @@ pub(crate) fn run(arguments: Arguments) -> Status {
         }
     };
     replayed.unwrap_or_else(|error| {
-        complain(format_args!("cannot read the transcript: {error}"));
+        print_to_stderr(format_args!("cannot read the transcript: {error}"));
         Status::Unreadable
     })
 }

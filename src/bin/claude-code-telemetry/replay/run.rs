@@ -16,7 +16,7 @@ use super::scope::Scope;
 use super::stop::Stop;
 use super::time::{At, Millis};
 use super::{live, question, request, tool};
-use crate::output::complain;
+use crate::output::print_to_stderr;
 use crate::status::Status;
 
 /// The maximum number of open sessions. A stream that never ends its sessions may be endless itself.
@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
         } else {
             // The warnings were written at the start.
             report.warnings = 0;
-            complain(report);
+            print_to_stderr(report);
             Status::Lost
         }
     }
@@ -289,10 +289,10 @@ impl Started {
             false => "telemetry is off",
         };
         let telemetry = Telemetry::builder(config, service)
-            .on_diagnostic(|diagnostic| complain(diagnostic))
+            .on_diagnostic(|diagnostic| print_to_stderr(diagnostic))
             .start();
         if !telemetry.is_enabled() {
-            complain(format_args!("{problem}, so nothing is sent: {REMEDY}"));
+            print_to_stderr(format_args!("{problem}, so nothing is sent: {REMEDY}"));
         }
         Self { telemetry, version }
     }

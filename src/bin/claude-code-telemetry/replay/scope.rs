@@ -12,7 +12,7 @@ use claude_code_telemetry::{
 use super::nesting::Nesting;
 use super::open_calls::{Call, OpenCalls, PromptNumber};
 use super::recent::Recent;
-use crate::output::complain;
+use crate::output::print_to_stderr;
 
 /// The scope of steps: a session and its open interaction.
 pub(crate) struct Scope {
@@ -301,7 +301,7 @@ impl Scope {
             request.end(at);
         }
         if let Some(first) = ended.first() {
-            complain(format_args!(
+            print_to_stderr(format_args!(
                 "live calls that ended without an outcome, because their prompt or session ended: {} (the first one is the {first})",
                 ended.len()
             ));

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use super::run::Run;
 use super::surrogates::replace_lone_surrogates;
-use crate::output::complain;
+use crate::output::print_to_stderr;
 use crate::status::Status;
 
 /// The maximum length of a reported reason, in characters: it may quote a field of any length.
@@ -22,7 +22,7 @@ pub(crate) fn replay(mut input: impl BufRead, mut run: Run<'_>) -> io::Result<St
     let result = each_line(&mut input, |number, line| {
         if let Err(reason) = line.and_then(|line| step(&mut run, line)) {
             all_good = false;
-            complain(format_args!("line {number}: {}", short(&reason)));
+            print_to_stderr(format_args!("line {number}: {}", short(&reason)));
         }
     });
     let delivered = run.finish();
