@@ -25,7 +25,8 @@ use crate::config::{Config, UnknownExporter, Warning};
 use crate::export::suppression::{self, SuppressedScope};
 use crate::thread;
 
-/// The time limit of [`Config::diagnose`].
+/// The time limit of [`Config::diagnose`]: enough for a run of the headers helper (30 seconds) and a request with the
+/// default timeout (10 seconds).
 const LIMIT: Duration = Duration::from_secs(45);
 
 /// The extra time that the caller waits after the limit of the probes, for a busy machine.
@@ -129,7 +130,7 @@ impl Config {
         };
         let missing = match thread {
             Ok(_) if is_late => Missing::TimedOut,
-            // The thread has sent all results, and ends now.
+            // The channel is closed: no more results follow, and the thread ends now.
             Ok(thread) => Missing::from_end(thread.join()),
             Err(error) => Missing::NoResources(error),
         };

@@ -64,7 +64,7 @@ impl Probe {
         }
     }
 
-    /// Records that the exporter has no result.
+    /// Records the reason why the exporter has no result.
     pub(super) fn fail(&mut self, missing: &Missing) {
         let (problem, remedy) = match missing {
             Missing::TimedOut => (
@@ -112,11 +112,11 @@ impl Missing {
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ends = match self.works() {
+        let verdict = match self.works() {
             true => "works",
             false => "does not work",
         };
-        write!(f, "{} ({}) {ends}", self.signal, self.exporter)?;
+        write!(f, "{} ({}) {verdict}", self.signal, self.exporter)?;
         let all: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
         let all = all.join(", ");
         let is_prometheus = self.exporter == Exporter::Prometheus;
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn panic_of_the_trial_is_an_internal_error() {
+    fn probe_without_a_result_gives_the_reason() {
         let config = Config::builder()
             .environment([
                 ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -217,10 +217,10 @@ mod tests {
             .build();
         let thread = thread::spawn(|| -> io::Result<()> { panic!("in a test") });
         let panicked = Missing::from_end(thread.join());
-        let full = Missing::from_end(Ok(Err(io::Error::other("no thread"))));
+        let no_thread = Missing::from_end(Ok(Err(io::Error::other("no thread"))));
         for (missing, problem, has_remedy) in [
             (panicked, "internal error", false),
-            (full, "no thread", true),
+            (no_thread, "no thread", true),
             (Missing::from_end(Ok(Ok(()))), "time limit", false),
         ] {
             let mut probe = requested(&config).remove(0);

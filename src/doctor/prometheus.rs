@@ -39,6 +39,7 @@ fn describe(probe: &mut Probe, config: &PrometheusConfig) {
             probe.note = Some(note.to_owned());
         }
         Err(problem) => {
+            // Some problems contain their fix, after a semicolon.
             let remedy = "set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine";
             let (problem, remedy) = problem.split_once("; ").unwrap_or((&problem, remedy));
             probe.problem = Some(problem.to_owned());
@@ -47,13 +48,14 @@ fn describe(probe: &mut Probe, config: &PrometheusConfig) {
     }
 }
 
-/// Returns true if the port is in use by a scrape endpoint of this library.
+/// Returns true if a scrape endpoint is served at the configured host and port.
 fn is_served(config: &PrometheusConfig) -> bool {
     let addresses = (&*config.host, config.port).to_socket_addrs();
     addresses.is_ok_and(|mut addresses| addresses.any(|address| answers(address).unwrap_or(false)))
 }
 
-/// Returns true if a Prometheus scrape endpoint is served at the address.
+/// Returns true if a Prometheus page like that of this library, which begins with `target_info`, is served at the
+/// address.
 fn answers(address: SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect_timeout(&address, RESPONSE_TIMEOUT)?;
     stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;

@@ -88,18 +88,18 @@ mod tests {
     }
 
     #[test]
-    fn backpressure_waits_once_for_a_receiver_that_accepts_nothing() {
+    fn backpressure_waits_again_for_a_stuck_receiver_only_after_further_deliveries() {
         let to = Flushed {
             takes_nothing: true,
             ..Flushed::default()
         };
         let mut pressure = Backpressure::default();
-        let mut many = || (0..40_000).for_each(|_| pressure.line(100, &to));
-        many();
+        let mut replay_many_lines = || (0..40_000).for_each(|_| pressure.line(100, &to));
+        replay_many_lines();
         assert_eq!(to.times.get(), 1);
         // The receiver has accepted data in the meantime, so the replay waits for it again.
         to.delivered.set(1);
-        many();
+        replay_many_lines();
         assert_eq!(to.times.get(), 2);
     }
 }

@@ -238,7 +238,7 @@ pub(crate) fn request_end(
     Ok(())
 }
 
-/// Parses a record, to whose line a model is added if there is one.
+/// Parses a line as a record. If `model` is given, it becomes the record's field `model`, which the line lacks.
 fn read_with_model<T: DeserializeOwned>(line: &str, model: Option<String>) -> Result<T, String> {
     let Some(model) = model else {
         return read(line);

@@ -114,7 +114,7 @@ pub(crate) fn run(arguments: Arguments) -> Status {
         }
     };
     let file = arguments.file.filter(|path| path.as_os_str() != "-");
-    // To open a named pipe is to wait for its other end.
+    // Opening a named pipe waits for its other end. A signal can end this wait.
     let opened = stop.run(move || open(file.as_deref(), answers, &target.unwrap_or_default()));
     let replayed = match opened {
         Ok(Some(Ok((file, nesting, answers)))) => {
@@ -131,6 +131,7 @@ pub(crate) fn run(arguments: Arguments) -> Status {
             ));
             return Status::Unreadable;
         }
+        // A signal has ended the input before it was open.
         Ok(None) => {
             let run = Run::new(Nesting::default(), Answers::Standard, &stop);
             transcript::replay(io::empty(), run)

@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Starts a session. The first session starts the telemetry, with its version as the version of the service.
+    /// Starts a session. The first session starts the telemetry, with its `app_version` as the version of the service.
     fn start_session(&mut self, line: &str, at: Option<SystemTime>) -> Result<(), String> {
         let options: SessionOptions = read(line)?;
         let SessionStep { app_version } = read(line)?;
@@ -237,15 +237,16 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Delivers the recorded data, unless a signal ended the input. In that case only the shutdown timeout applies. Without a
-/// thread for the delivery, a signal has to wait for it.
+/// Delivers the recorded data within the flush timeout. Returns `None` if a signal ended the input: then only the
+/// shutdown, with its own timeout, waits for the delivery. If no thread can be started, a signal does not end this
+/// flush.
 fn flush(telemetry: &Telemetry, stop: &Stop) -> Option<Report> {
     let flushed = telemetry.clone();
     stop.run(move || flushed.flush())
         .unwrap_or_else(|_| Some(telemetry.flush()))
 }
 
-/// The destination of lines until a signal ends the input.
+/// The deliveries of the telemetry. After a signal, a flush does not wait, and counts as incomplete.
 struct Receiver<'a> {
     telemetry: &'a Telemetry,
     stop: &'a Stop,
