@@ -1,4 +1,4 @@
-//! The configuration examples of the documentation, unchanged, with real receivers.
+//! The configuration examples in Claude Code's documentation, with real receivers.
 //!
 //! Only the host and port in the values of an example are replaced, by those of a receiver. If an example has no
 //! endpoint, the test adds one, and asserts the meaning of the original example on its configuration.
@@ -454,7 +454,8 @@ export OTEL_METRICS_INCLUDE_VERSION=true
 export OTEL_METRICS_INCLUDE_ACCOUNT_UUID=true
 ";
     // The documentation shows both forms, and they have the same effect. In a project's settings file, where an
-    // earlier edition places them, only harmless variables are applied.
+    // earlier edition of the documentation places them, only harmless variables are applied: those of the last three
+    // lines.
     for in_file in [false, true] {
         let receiver = Receiver::grpc();
         let example = EXAMPLE.replace(LOCAL, &receiver.endpoint());
