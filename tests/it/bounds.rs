@@ -88,6 +88,7 @@ fn queue_is_bounded_by_bytes() {
             session.record_user_prompt(UserPrompt::new(text.clone()));
         }
         let events = otlp(&telemetry.health(), Signal::Logs);
+        // Each record is a little larger than its text. The one of session `first` is small.
         let bound = (MAX_BYTES / text.len()) as u64;
         assert!(
             events.queued <= bound + 1 && events.queued >= bound - 1,

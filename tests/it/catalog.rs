@@ -315,6 +315,7 @@ fn records_with_only_required_fields_have_no_conditional_attributes() {
     let variables = [
         ("OTEL_METRICS_INCLUDE_SESSION_ID", "0"),
         ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "0"),
+        // The events of bodies exist only with this flag.
         ("OTEL_LOG_RAW_API_BODIES", "1"),
     ];
     let received = recorded(&variables, record_required_fields);

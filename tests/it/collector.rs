@@ -252,6 +252,7 @@ fn no_data_is_lost_when_a_collector_is_stopped_or_killed() {
             ],
         );
         let session = telemetry.session(session("collector"));
+        // Several export intervals.
         let period = Duration::from_millis(400);
         let mut count = steps(&session, period);
         // Stop the Collector while the session records.

@@ -133,8 +133,8 @@ fn configured(
         .map(|(name, value)| (name.replace("{}", given.signal), (*value).to_owned()))
         .collect();
     let nothing = BTreeMap::new();
-    let of = |layer| given.set.get(&layer).unwrap_or(&nothing);
-    environment.extend(of(Layer::Environment).clone());
+    let set_by = |layer| given.set.get(&layer).unwrap_or(&nothing);
+    environment.extend(set_by(Layer::Environment).clone());
     let files = SettingsFiles::none()
         .managed_folder(root.join("managed"))
         .project_folder(root.join("project"))
@@ -161,7 +161,7 @@ fn configured(
         (Layer::Project, "project/.claude/settings.json"),
         (Layer::User, "user.json"),
     ] {
-        let content = settings(of(layer));
+        let content = settings(set_by(layer));
         if written.get(file) != Some(&content) {
             std::fs::write(root.join(file), &content).unwrap();
             written.insert(file, content);
@@ -171,7 +171,7 @@ fn configured(
         .environment(environment)
         .settings_files(files)
         .trust_workspace(given.trusted);
-    for (name, value) in of(Layer::Host) {
+    for (name, value) in set_by(Layer::Host) {
         builder = builder.set(name, value);
     }
     builder.build()

@@ -339,18 +339,18 @@ fn tool_details_contain_short_strings_and_the_start_of_long_strings() {
         .filter(|span| span.name == "claude_code.tool")
         .collect();
     for (tool, _, sent) in &inputs {
-        let of = |attributes: &support::Attributes| {
+        let sent_input = |attributes: &support::Attributes| {
             let input = attributes.get("tool_input").and_then(text)?;
             (attributes["tool_name"] == *tool).then(|| parsed(input))
         };
         let events: Vec<_> = results
             .iter()
-            .filter_map(|log| of(&log.attributes))
+            .filter_map(|log| sent_input(&log.attributes))
             .collect();
         assert!(events.contains(sent), "{tool}: {events:?}");
         let spans: Vec<_> = tools
             .iter()
-            .filter_map(|span| of(&span.attributes))
+            .filter_map(|span| sent_input(&span.attributes))
             .collect();
         assert!(spans.contains(sent), "{tool}: {spans:?}");
     }

@@ -662,11 +662,11 @@ fn exporter_with_an_invalid_endpoint_is_explained_and_others_are_probed() {
 fn misspelled_exporter_names_are_diagnosed() {
     let receiver = Receiver::http();
     let endpoint = receiver.endpoint();
-    let alone = [
+    let single = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_METRICS_EXPORTER", "otpl"),
     ];
-    let diagnosis = diagnose(&alone);
+    let diagnosis = diagnose(&single);
     assert!(!diagnosis.is_healthy() && diagnosis.probes.is_empty());
     let [unknown] = &diagnosis.unknown[..] else {
         panic!("{diagnosis:?}");
@@ -677,24 +677,24 @@ fn misspelled_exporter_names_are_diagnosed() {
     );
     assert_eq!(unknown.variable, "OTEL_METRICS_EXPORTER");
     assert_snapshot("misspelled", &diagnosis, &[]);
-    assert_eq!(run(&alone, &[]).0, Some(1));
+    assert_eq!(run(&single, &[]).0, Some(1));
 
-    let beside = [
+    let with_others = [
         ("OTEL_LOGS_EXPORTER", "otlp,consle"),
         ("OTEL_METRICS_EXPORTER", "Prometheus, OTLP"),
     ];
-    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &beside));
+    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &with_others));
     assert!(!diagnosis.is_healthy());
     assert_snapshot("misspelled-beside-others", &diagnosis, &[port(&endpoint)]);
 
     // These configurations do not request the exporter: telemetry or the signal is off.
-    let off = [
+    let without_request = [
         vec![("OTEL_METRICS_EXPORTER", "otpl")],
-        vec![alone[0], ("OTEL_METRICS_EXPORTER", "otpl,none")],
-        vec![alone[0], ("OTEL_TRACES_EXPORTER", "otpl")],
+        vec![single[0], ("OTEL_METRICS_EXPORTER", "otpl,none")],
+        vec![single[0], ("OTEL_TRACES_EXPORTER", "otpl")],
     ];
-    for off in off {
-        assert!(diagnose(&off).is_healthy());
+    for variables in without_request {
+        assert!(diagnose(&variables).is_healthy());
     }
 }
 
@@ -794,7 +794,7 @@ fn variables_that_a_project_may_not_set_are_reported_with_the_layers_that_may() 
         "CLAUDE_CODE_ENABLE_TELEMETRY",
         "OTEL_EXPORTER_OTLP_HEADERS",
         "OTEL_LOGS_EXPORTER",
-        // A project may switch it off only if the environment does not set it.
+        // A project may switch prompts off only if the environment does not set the variable.
         "OTEL_LOG_USER_PROMPTS",
         "otelHeadersHelper",
     ];

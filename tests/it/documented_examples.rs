@@ -49,12 +49,12 @@ fn config(variables: &Variables) -> Config {
 /// Returns the protocol and endpoint of each signal that is exported over OTLP.
 fn destinations(config: &Config) -> Vec<(Signal, String)> {
     let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
-    let to = |signal| {
+    let destination = |signal| {
         let otlp = config.otlp(signal)?;
         let target = format!("{} {}", otlp.protocol(), otlp.endpoint());
         Some((signal, target))
     };
-    signals.into_iter().filter_map(to).collect()
+    signals.into_iter().filter_map(destination).collect()
 }
 
 fn warnings(config: &Config) -> Vec<String> {

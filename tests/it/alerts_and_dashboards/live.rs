@@ -63,7 +63,7 @@ fn expected(transcript: &[&str]) -> BTreeMap<&'static str, f64> {
     };
     for line in transcript.iter().filter(|line| !line.starts_with('#')) {
         let step: Value = serde_json::from_str(line).unwrap();
-        let of = |field: &str| step[field].as_f64();
+        let number = |field: &str| step[field].as_f64();
         match step["step"].as_str().unwrap() {
             "session" => add("claude_code_session_count_total", Some(1.0)),
             "commit" => add("claude_code_commit_count_total", Some(1.0)),
@@ -71,16 +71,16 @@ fn expected(transcript: &[&str]) -> BTreeMap<&'static str, f64> {
             "lines_of_code" => {
                 add(
                     "claude_code_lines_of_code_count_total{type=\"added\"}",
-                    of("added"),
+                    number("added"),
                 );
                 add(
                     "claude_code_lines_of_code_count_total{type=\"removed\"}",
-                    of("removed"),
+                    number("removed"),
                 );
             }
-            "active_time" => add("claude_code_active_time_seconds_total", of("seconds")),
+            "active_time" => add("claude_code_active_time_seconds_total", number("seconds")),
             "api_request" => {
-                add("claude_code_cost_usage_USD_total", of("cost_usd"));
+                add("claude_code_cost_usage_USD_total", number("cost_usd"));
                 for (query, field) in [
                     (
                         "claude_code_token_usage_tokens_total{type=\"input\"}",
@@ -99,17 +99,17 @@ fn expected(transcript: &[&str]) -> BTreeMap<&'static str, f64> {
                         "cache_creation_tokens",
                     ),
                 ] {
-                    add(query, of(field));
+                    add(query, number(field));
                 }
                 add("claude_code_api_requests_total", Some(1.0));
-                let retried = of("attempt") > Some(1.0);
+                let retried = number("attempt") > Some(1.0);
                 add("claude_code_retried_requests_total", retried.then_some(1.0));
                 let refused = step["stop_reason"] == "refusal";
                 add("claude_code_refusals_total", refused.then_some(1.0));
             }
             "api_error" => {
                 add("claude_code_api_errors_total", Some(1.0));
-                let retried = of("attempt") > Some(1.0);
+                let retried = number("attempt") > Some(1.0);
                 add("claude_code_retried_requests_total", retried.then_some(1.0));
             }
             "tool"
