@@ -1,4 +1,4 @@
-//! Content is sent where its switch allows it, and nowhere else.
+//! Content is sent where its flag allows it, and nowhere else.
 //!
 //! Each content field of each record and handle gets a unique marker. For each combination of the four flags and for
 //! each exporter, [`ROWS`] lists where each marker has to appear. It must not appear anywhere else: in another
@@ -245,8 +245,9 @@ const ROWS: &[(&str, u8, &[&str])] = &[
     ("hook_event", OPEN, &["hook.hook_event"]),
 ];
 
-/// Markers that appear in no combination: thinking, the parts of MCP tool names that events do not contain, outputs
-/// of failed tools, paths of which only the extension is used, and secrets of the configuration.
+/// Markers that appear in no record with any flags: thinking, names of MCP tools in decisions, names that an explicit
+/// MCP tool replaces, outputs of failed tools, paths of which only the extension is used, responses of which only the
+/// usage is read, and secrets of the configuration.
 const NEVER: &[&str] = &[
     "thinking_request",
     "thinking_response",
@@ -271,8 +272,8 @@ const NEVER: &[&str] = &[
     "streamed_part",
 ];
 
-/// Every public function that takes a string in `src/record` and `src/session`, with the content markers that are passed
-/// to it.
+/// Every public function that takes a string in `src/record`, `src/session` and `src/state`, with the markers that are
+/// passed to it.
 const SETTERS: &[(&str, &[&str])] = &[
     // Content.
     (
@@ -537,8 +538,8 @@ const SETTERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Public types whose `Debug` output cannot contain content or secrets, because they hold numbers, times and values
-/// of closed lists.
+/// Public types whose `Debug` output the tests do not search: it has only numbers, times and values of closed lists, or
+/// a comment gives another reason.
 const NO_TEXT: &[&str] = &[
     "ActiveTime",
     "ActivityType",
@@ -607,7 +608,7 @@ fn markers(text: &str) -> BTreeSet<String> {
 /// Markers with the places where they appear.
 type Found = BTreeSet<(String, String)>;
 
-/// Returns the markers that must appear with these flags, for all signals.
+/// Returns the markers that must appear with these flags, with their locations.
 fn expected(flags: u8) -> Found {
     let open = ROWS.iter().filter(|(_, needs, _)| flags & needs == *needs);
     open.flat_map(|(marker, _, places)| {
@@ -696,7 +697,7 @@ fn every_marker_is_listed_and_used() {
             assert!(known.contains(marker), "{setter}: {marker}");
         }
     }
-    // All markers are used: with all flags set, every row is seen, and the source contains the others.
+    // Every marker is recorded: this file calls `m` with its name.
     let source = include_str!("canary.rs");
     for marker in known {
         assert!(
@@ -751,16 +752,16 @@ fn functions_with_strings(source: &str) -> Vec<String> {
         if let Some(name) = line.strip_prefix("macro_rules! ") {
             owner = name.trim_end_matches(" {").to_owned();
         }
-        let line_of_record = line.trim_start();
-        if let Some(record) = line_of_record.strip_prefix("record ") {
+        let trimmed = line.trim_start();
+        if let Some(record) = trimmed.strip_prefix("record ") {
             owner = record.split([' ', ':']).next().unwrap().to_owned();
         }
-        in_setters = line_of_record == "setters! {" || in_setters && line_of_record != "}";
+        in_setters = trimmed == "setters! {" || in_setters && trimmed != "}";
         // A setter that `setters!` or the definition of a record defines.
         let field = ["optional ", "required_in_transcript "]
             .iter()
-            .find_map(|how| line_of_record.strip_prefix(how))
-            .or_else(|| line_of_record.strip_suffix(',').filter(|_| in_setters));
+            .find_map(|how| trimmed.strip_prefix(how))
+            .or_else(|| trimmed.strip_suffix(',').filter(|_| in_setters));
         let setter = field
             .and_then(|field| field.split_once(": "))
             .map(|(name, rest)| (name, rest.split(' ').next().unwrap()));
@@ -778,14 +779,14 @@ fn functions_with_strings(source: &str) -> Vec<String> {
             found.push(format!("{owner}::{name}"));
         }
         // The setters that `failure_setters!` defines.
-        if line_of_record.starts_with("failure_setters!(") {
+        if trimmed.starts_with("failure_setters!(") {
             found.extend(["failed", "error_type"].map(|name| format!("{owner}::{name}")));
         }
         // The constructor that the definition of a record defines.
-        if line_of_record.starts_with("new(") && line_of_record.contains("impl Into<") {
+        if trimmed.starts_with("new(") && trimmed.contains("impl Into<") {
             found.push(format!("{owner}::new"));
         }
-        let Some(signature) = line.trim_start().strip_prefix("pub fn ") else {
+        let Some(signature) = trimmed.strip_prefix("pub fn ") else {
             continue;
         };
         let mut signature = signature.to_owned();
@@ -810,8 +811,8 @@ fn functions_with_strings(source: &str) -> Vec<String> {
         let takes =
             TEXT.iter().any(|text| parameters.contains(text)) && !parameters.contains("FnMut");
         // The setters of `failure_setters!` are listed where they are used.
-        let own = !name.starts_with('$') && owner != "failure_setters";
-        if takes && line.starts_with("    ") && own {
+        let is_defined_here = !name.starts_with('$') && owner != "failure_setters";
+        if takes && line.starts_with("    ") && is_defined_here {
             found.push(format!("{owner}::{name}"));
         }
     }
@@ -869,6 +870,7 @@ impl Run {
             ("OTEL_TRACES_EXPORTER", "otlp,console"),
             ("OTEL_EXPORTER_OTLP_HEADERS", &*headers),
             ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", &metrics_headers),
+            // A misspelled variable, which causes a warning.
             ("OTEL_LOG_USER_PROMTS", &unknown),
         ];
         variables.extend(

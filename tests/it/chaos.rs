@@ -73,7 +73,8 @@ impl Drop for Seed {
     }
 }
 
-/// A series: metric, session, user, and the metric's specific attributes.
+/// A series: metric, session, user, and the values of `model` and `type`, separated by a space. A missing value is
+/// empty.
 type Series = (String, String, String, String);
 
 fn series(metric: &str, attributes: &Attributes) -> Series {
@@ -83,12 +84,12 @@ fn series(metric: &str, attributes: &Attributes) -> Series {
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
-    let own = format!("{} {}", text("model"), text("type"));
+    let model_and_type = format!("{} {}", text("model"), text("type"));
     (
         metric.to_owned(),
         text("session.id").to_owned(),
         text("user.id").to_owned(),
-        own,
+        model_and_type,
     )
 }
 
@@ -101,12 +102,12 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn add(&mut self, metric: &str, who: &Who, own: &str, measurement: f64) {
+    fn add(&mut self, metric: &str, who: &Who, model_and_type: &str, measurement: f64) {
         let series = (
             metric.to_owned(),
             who.session.clone(),
             who.user.clone(),
-            own.to_owned(),
+            model_and_type.to_owned(),
         );
         *self.sums.entry(series).or_default() += measurement;
     }
@@ -301,7 +302,7 @@ fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, scrapes: &AtomicU64) {
             .exporters
             .iter()
             .find(|one| one.exporter == Exporter::Prometheus);
-        let address = prometheus.and_then(|exporter| exporter.addresses.first().copied());
+        let address = prometheus.and_then(|prometheus| prometheus.addresses.first().copied());
         match address.and_then(scrape) {
             Some(_) => scrapes.fetch_add(1, Ordering::SeqCst),
             None => {
@@ -456,6 +457,7 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
         for number in 0..STAGES {
             outage.store(number == OUTAGE, Ordering::SeqCst);
             stage.wait();
+            // At least one scrape succeeds during the changes.
             if number == 1 {
                 let metrics = "otlp,prometheus";
                 change(&telemetry, &grpc, Protocol::Grpc, metrics, "delta");
@@ -517,14 +519,17 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
         otlp.dropped.total()
     };
     // A request whose connection was reset may have arrived or not.
-    let had = |receiver: &Receiver| {
+    let possibly_stored = |receiver: &Receiver| {
         receiver
             .received()
             .filter(|request| request.answer.is_success() || request.answer == Answer::Reset)
             .requests
     };
     let received = Received {
-        requests: had(&grpc).into_iter().chain(had(&http)).collect(),
+        requests: possibly_stored(&grpc)
+            .into_iter()
+            .chain(possibly_stored(&http))
+            .collect(),
     };
     assert_eq!(lost(Signal::Metrics), 0);
     assert_metrics(&received, &ledger);

@@ -1,4 +1,6 @@
 //! The streams for the answers of the command `replay`.
+//!
+//! Telemetry is off unless a test turns it on. The exit status of a replay without telemetry and without errors is 4.
 #![cfg(all(feature = "cli", unix))]
 
 use std::fs::{File, read_to_string};
@@ -16,7 +18,7 @@ use tempfile::TempDir;
 
 const ASK: &str = r#"{"step":"child_env"}"#;
 
-/// Variables with which all signals go to standard output.
+/// Variables with which metrics and events go to standard output.
 const CONSOLE: [(&str, &str); 4] = [
     ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
     ("OTEL_METRICS_EXPORTER", "console"),
@@ -24,7 +26,7 @@ const CONSOLE: [(&str, &str); 4] = [
     ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
 ];
 
-/// The home directory and the input of a replay with one answer.
+/// Returns the home directory and the input of a replay that gives one answer.
 fn prepared() -> (TempDir, File) {
     let home = tempfile::tempdir().unwrap();
     let input = home.path().join("input");
@@ -52,7 +54,7 @@ fn answers_go_to_standard_error_while_the_console_exporter_is_on() {
 }
 
 #[test]
-fn answers_go_to_a_named_file() {
+fn answers_replace_the_content_of_a_named_file() {
     let (home, input) = prepared();
     let file = home.path().join("answers");
     std::fs::write(&file, "earlier\n").unwrap();
@@ -79,10 +81,9 @@ fn replay_with_descriptor(home: &Path, input: File, redirection: &str, out: Stdi
         .stdin(input)
         .stdout(out);
     let status = command.status().unwrap();
-    // The command holds a copy of the other end.
+    // The command holds a copy of `out`. A reader sees the end of the stream only after all copies are closed.
     drop(command);
     let errors = read_to_string(home.join("errors")).unwrap();
-    // The status 4 means that telemetry is off: no variable turns it on here.
     assert_eq!(status.code(), Some(4), "{errors}");
     assert_eq!(read_to_string(home.join("out")).unwrap(), "");
 }
@@ -117,7 +118,8 @@ fn answers_go_to_an_inherited_socket() {
     assert_answer(&text);
 }
 
-/// The permissions do not stop the superuser. The socket above cannot be opened again by any user.
+/// Run by the superuser, whom permissions do not stop, this test proves nothing. The test with a socket, which no user
+/// can open again, does.
 #[test]
 fn answers_go_to_an_inherited_file_that_cannot_be_opened_again() {
     let (home, input) = prepared();
@@ -135,7 +137,8 @@ fn answers_go_to_an_inherited_file_that_cannot_be_opened_again() {
 #[test]
 fn descriptor_that_is_not_inherited_is_an_error() {
     let (home, input) = prepared();
-    // The program opens descriptors itself, and the shell closes those that the test inherited.
+    // The shell closes the descriptors that the test inherited. The descriptors that the program itself opens, which
+    // can have the same numbers, do not count as inherited.
     let script = r#"
         for fd in 3 4 5 6 7 8 9; do
             "$0" replay --answers $fd 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
@@ -212,6 +215,7 @@ fn signal_ends_the_wait_in_a_long_answer() {
     replay.wait_for_error("telemetry is off");
     // The second answer does not fit into the pipe.
     replay.line(&[ASK; 2].join("\n"));
+    // Time in which the replay begins to wait for the reader.
     std::thread::sleep(std::time::Duration::from_millis(300));
     assert_eq!(replay.signalled(rustix::process::Signal::TERM).0, 4);
 }

@@ -31,7 +31,8 @@ fn start(
         .start()
 }
 
-/// Records the data of every test: a prompt, a tool result, two lines of code and a commit.
+/// Records two events (a prompt and a tool result), two lines of code and a commit. With the start of the session,
+/// these are three data points.
 fn record(telemetry: &Telemetry) {
     let session = telemetry.session(session("s-1"));
     let prompt = session.prompt(UserPrompt::new("Fix \"it\"\n").id("p-1"));
@@ -153,7 +154,7 @@ fn console_exporter_needs_no_endpoint() {
         .console_writer(screen.clone())
         .start();
     record(&telemetry);
-    // The lines are written at the export intervals, without a flush.
+    // The lines are written at the export intervals, without a flush: at least one for each event and data point.
     let mut count = 5;
     let (events, metrics) = loop {
         let lines = screen.wait_for(count);
@@ -200,6 +201,7 @@ impl Write for Broken {
 fn failing_writer_is_reported_and_does_not_block_otlp() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[], Broken);
+    // Flushes without data lose nothing.
     for _ in 0..2 {
         telemetry.flush();
     }
@@ -309,12 +311,12 @@ fn blocked_writer_does_not_block_the_host_and_otlp() {
     let console = exporter(&telemetry.health(), Signal::Logs, Exporter::Console);
     assert_eq!((console.delivered, console.queued), (0, 2));
     // OTLP export continues while the console is blocked.
-    let tools = Instant::now();
+    let start = Instant::now();
     let session = telemetry.session(session("s-2"));
     for _ in 0..1_000 {
         session.record_tool_result(ToolResult::new("Read"));
     }
-    assert!(tools.elapsed() < host::SLACK);
+    assert!(start.elapsed() < host::SLACK);
     telemetry.flush();
     receiver.wait_until(host::PATIENCE, |received| received.logs().len() == 1_002);
     let report = within(Duration::from_millis(300), || telemetry.shutdown());

@@ -136,6 +136,7 @@ fn without_variable_parts(line: &str) -> String {
     }
 }
 
+/// Returns the port of an endpoint, and the text that replaces it in a snapshot.
 fn port(endpoint: &str) -> (String, &'static str) {
     let port = endpoint.rsplit(':').next().unwrap();
     (format!(":{port}"), ":PORT")
@@ -296,7 +297,7 @@ fn self_signed_authority_is_healthy_only_with_the_same_certificate() {
 }
 
 #[test]
-fn version_1_certificate_is_diagnosed() {
+fn x509_version_1_certificate_is_diagnosed() {
     let files = Files::new();
     let ca = files.write("ca.pem", version_1().certificate);
     for protocol in GRPC_AND_HTTP {
@@ -338,6 +339,8 @@ fn certificate_file_in_der_format_is_diagnosed() {
     assert_snapshot("client-certificate-der", &diagnosis, &[(folder, "FOLDER/")]);
 }
 
+/// Returns the behavior of a server whose certificate is of `authority`. `clients` are the authorities that must have
+/// issued the client's certificate; `None` requires no client certificate.
 fn behavior(protocol: Protocol, authority: &Authority, clients: Option<String>) -> Behavior {
     Behavior {
         issued: authority.local(),
@@ -434,6 +437,7 @@ fn credentials_repeated_by_a_receiver_are_hidden_in_every_encoding() {
             }
         }
         let hidden = "no <hidden> with <hidden> or <hidden> (<hidden>, <hidden>, <hidden>), key <hidden> or <hidden>";
+        // The diagnosis and the last error.
         for text in &messages[1..3] {
             assert!(text.contains(hidden), "{text}");
         }
@@ -441,7 +445,7 @@ fn credentials_repeated_by_a_receiver_are_hidden_in_every_encoding() {
 }
 
 #[test]
-fn terminal_output_contains_no_control_characters() {
+fn messages_contain_no_control_characters() {
     let message = "no\u{9b}31m \u{202e}yaw\u{2069} \u{7f}\u{61c}here";
     for protocol in GRPC_AND_HTTP {
         let receiver = refusing(protocol, message);
@@ -473,6 +477,7 @@ fn terminal_output_contains_no_control_characters() {
             });
             assert_eq!(control, None, "{text}");
         }
+        // The last error.
         assert!(
             messages[2].ends_with(": no 31m yaw here"),
             "{}",
@@ -657,11 +662,11 @@ fn exporter_with_an_invalid_endpoint_is_explained_and_others_are_probed() {
 fn misspelled_exporter_names_are_diagnosed() {
     let receiver = Receiver::http();
     let endpoint = receiver.endpoint();
-    let alone = [
+    let single = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_METRICS_EXPORTER", "otpl"),
     ];
-    let diagnosis = diagnose(&alone);
+    let diagnosis = diagnose(&single);
     assert!(!diagnosis.is_healthy() && diagnosis.probes.is_empty());
     let [unknown] = &diagnosis.unknown[..] else {
         panic!("{diagnosis:?}");
@@ -672,24 +677,24 @@ fn misspelled_exporter_names_are_diagnosed() {
     );
     assert_eq!(unknown.variable, "OTEL_METRICS_EXPORTER");
     assert_snapshot("misspelled", &diagnosis, &[]);
-    assert_eq!(run(&alone, &[]).0, Some(1));
+    assert_eq!(run(&single, &[]).0, Some(1));
 
-    let beside = [
+    let with_others = [
         ("OTEL_LOGS_EXPORTER", "otlp,consle"),
         ("OTEL_METRICS_EXPORTER", "Prometheus, OTLP"),
     ];
-    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &beside));
+    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &with_others));
     assert!(!diagnosis.is_healthy());
     assert_snapshot("misspelled-beside-others", &diagnosis, &[port(&endpoint)]);
 
     // These configurations do not request the exporter: telemetry or the signal is off.
-    let off = [
+    let without_request = [
         vec![("OTEL_METRICS_EXPORTER", "otpl")],
-        vec![alone[0], ("OTEL_METRICS_EXPORTER", "otpl,none")],
-        vec![alone[0], ("OTEL_TRACES_EXPORTER", "otpl")],
+        vec![single[0], ("OTEL_METRICS_EXPORTER", "otpl,none")],
+        vec![single[0], ("OTEL_TRACES_EXPORTER", "otpl")],
     ];
-    for off in off {
-        assert!(diagnose(&off).is_healthy());
+    for variables in without_request {
+        assert!(diagnose(&variables).is_healthy());
     }
 }
 
@@ -780,11 +785,16 @@ fn variables_that_a_project_may_not_set_are_reported_with_the_layers_that_may() 
             .diagnose()
     };
     let diagnosis = diagnose(true);
-    let names: Vec<_> = diagnosis.misplaced.iter().map(|of| of.variable()).collect();
+    let names: Vec<_> = diagnosis
+        .misplaced
+        .iter()
+        .map(|warning| warning.variable())
+        .collect();
     let expected = [
         "CLAUDE_CODE_ENABLE_TELEMETRY",
         "OTEL_EXPORTER_OTLP_HEADERS",
         "OTEL_LOGS_EXPORTER",
+        // A project may switch prompts off only if the environment does not set the variable.
         "OTEL_LOG_USER_PROMPTS",
         "otelHeadersHelper",
     ];
@@ -833,8 +843,8 @@ fn headers_helper_is_run_by_the_diagnosis() {
     }
 }
 
-/// Runs the command with these variables and those that a program needs to run at all. Returns its exit status,
-/// standard output and standard error.
+/// Runs the command `doctor` with these variables and those that a program needs to run at all. Returns its exit
+/// status, standard output and standard error.
 fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
     let home = tempfile::tempdir().unwrap();
     let output = example::program("doctor", home.path())

@@ -1,4 +1,4 @@
-//! The configuration examples of the documentation, unchanged, with real receivers.
+//! The configuration examples in Claude Code's documentation, with real receivers.
 //!
 //! Only the host and port in the values of an example are replaced, by those of a receiver. If an example has no
 //! endpoint, the test adds one, and asserts the meaning of the original example on its configuration.
@@ -49,12 +49,12 @@ fn config(variables: &Variables) -> Config {
 /// Returns the protocol and endpoint of each signal that is exported over OTLP.
 fn destinations(config: &Config) -> Vec<(Signal, String)> {
     let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
-    let to = |signal| {
+    let destination = |signal| {
         let otlp = config.otlp(signal)?;
         let target = format!("{} {}", otlp.protocol(), otlp.endpoint());
         Some((signal, target))
     };
-    signals.into_iter().filter_map(to).collect()
+    signals.into_iter().filter_map(destination).collect()
 }
 
 fn warnings(config: &Config) -> Vec<String> {
@@ -454,7 +454,8 @@ export OTEL_METRICS_INCLUDE_VERSION=true
 export OTEL_METRICS_INCLUDE_ACCOUNT_UUID=true
 ";
     // The documentation shows both forms, and they have the same effect. In a project's settings file, where an
-    // earlier edition places them, only harmless variables are applied.
+    // earlier edition of the documentation places them, only harmless variables are applied: those of the last three
+    // lines.
     for in_file in [false, true] {
         let receiver = Receiver::grpc();
         let example = EXAMPLE.replace(LOCAL, &receiver.endpoint());

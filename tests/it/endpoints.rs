@@ -173,8 +173,8 @@ fn bare(receiver: &Receiver) -> Vec<(&'static str, String)> {
         .to_vec()
 }
 
-/// Starts telemetry of metrics and events whose endpoints have no path. Returns it with the list of diagnostics.
-/// Requests to the general endpoint, on which no receiver listens, would fail.
+/// Starts telemetry of metrics and events whose endpoints have no path. Returns the telemetry and the list of its
+/// diagnostics. Requests to the general endpoint, on which no receiver listens, would fail.
 fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec<String>>>) {
     let bare = bare(receiver);
     let bare = bare.iter().map(|(name, url)| (*name, url.as_str()));
