@@ -24,7 +24,7 @@ use tonic::Code;
 /// The variable with the interval between two runs of the helper, in milliseconds.
 const DEBOUNCE: &str = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS";
 
-/// Variables that also turn on traces, which are exported only on a flush. The other two signals are always on.
+/// Variables that turn on traces, in addition to metrics and events. Only a flush or a shutdown exports them.
 const TRACES: [(&str, &str); 3] = [
     ("OTEL_TRACES_EXPORTER", "otlp"),
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),

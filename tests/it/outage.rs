@@ -17,7 +17,9 @@ use tonic::Code;
 
 /// A cost that a double cannot represent exactly, so that [`assert_exact`] notices errors that add up.
 const COST: f64 = 0.1;
+/// The export interval that [`start`] configures.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// The length of an outage.
 const INTERVALS: usize = 10;
 /// The number of requests, prompts with an LLM request, and commits that a step records.
 const EACH: usize = 20;

@@ -178,6 +178,7 @@ fn unreachable_receiver_does_not_delay_delivery_to_the_next_one() {
                 &[
                     ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
                     ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+                    // A request that gets no response would wait for an hour.
                     ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
                 ],
             );
@@ -215,6 +216,7 @@ fn sessions_from_before_telemetry_was_turned_on_are_exported() {
 
         change(&telemetry, &receiver, protocol, &TRACES);
         assert!(telemetry.is_enabled());
+        // This prompt began while telemetry was off, so it has neither an event nor a span.
         early.end();
         let prompt = session.prompt("after");
         let id = prompt.id().to_owned();
