@@ -11,7 +11,7 @@ use crate::host::{PATIENCE, Protocol, telemetry};
 use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, record_session};
 use claude_code_telemetry::Telemetry;
 
-/// Runs `host` once for each protocol, and asserts that a receiver gets all data of the small session.
+/// Runs `host` once for each protocol, and asserts that a receiver gets all data of the session that [`work`] records.
 fn assert_delivered(host: impl Fn(Telemetry)) {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
@@ -29,6 +29,7 @@ fn assert_delivered(host: impl Fn(Telemetry)) {
     }
 }
 
+/// Records the session, flushes and shuts down, as [`finish`] does without async.
 async fn finish_async(telemetry: Telemetry) {
     record_session(&telemetry);
     assert!(telemetry.flush_async().await.is_complete());

@@ -1,5 +1,5 @@
-//! The host's own metrics, logs and spans on the console: the same lines as those of the catalog, beside OTLP or alone, and
-//! as safe.
+//! The host's own metrics, logs and spans, recorded with the providers of the OpenTelemetry SDK, on the console: their
+//! lines, with and without OTLP beside it, and a console that blocks.
 #![cfg(all(feature = "providers", feature = "console", feature = "grpc"))]
 
 use std::io::{self, Write};
@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 
 const SCOPE: &str = "my-agent";
 
+/// The variable without which `OTEL_TRACES_EXPORTER` has no effect.
 const TRACES_BETA: (&str, &str) = ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1");
 
 const CONSOLE: [(&str, &str); 4] = [
@@ -47,6 +48,7 @@ const BOTH: [(&str, &str); 4] = [
     ("OTEL_TRACES_EXPORTER", "console,otlp"),
 ];
 
+/// Only OTLP, which [`environment`] already configures for metrics and events.
 const OTLP: [(&str, &str); 2] = [TRACES_BETA, ("OTEL_TRACES_EXPORTER", "otlp")];
 
 const SIGNALS: [Signal; 3] = [Signal::Metrics, Signal::Logs, Signal::Traces];
@@ -83,7 +85,7 @@ fn emit_log(providers: &Providers, text: &'static str) {
     logger.emit(record);
 }
 
-/// Returns the lines of the host's instruments.
+/// Returns the lines of the host's instruments. Only these have the member `scope`.
 fn of_host(screen: &Screen) -> Vec<Value> {
     let mut lines = screen.lines();
     lines.retain(|line| line.get("scope").is_some());
@@ -401,11 +403,17 @@ fn report_names_the_deliveries_of_host_instruments_by_exporter() {
     let text = report.to_string();
     for signal in SIGNALS {
         for exporter in ["otlp", "console"] {
-            let line =
+            let host_line =
                 format!("{signal} ({exporter}, host instruments): 1 delivered, 0 waiting, 0 lost");
-            assert!(text.lines().any(|found| found == line), "{line}: {text}");
-            let own = format!("{signal} ({exporter}): 1 delivered, 0 waiting, 0 lost");
-            assert!(text.lines().any(|found| found == own), "{own}: {text}");
+            assert!(
+                text.lines().any(|found| found == host_line),
+                "{host_line}: {text}"
+            );
+            let catalog_line = format!("{signal} ({exporter}): 1 delivered, 0 waiting, 0 lost");
+            assert!(
+                text.lines().any(|found| found == catalog_line),
+                "{catalog_line}: {text}"
+            );
         }
     }
     let is_host = |kind: Exporter| kind.is_host();
@@ -426,7 +434,7 @@ fn report_names_the_deliveries_of_host_instruments_by_exporter() {
 }
 
 #[test]
-fn report_names_the_reason_why_host_instruments_have_no_exporter() {
+fn report_names_the_reason_why_the_otlp_exporter_of_host_logs_is_off() {
     let screen = Screen::default();
     let telemetry = builder(
         "http://127.0.0.1:1",
@@ -450,6 +458,7 @@ fn report_names_the_reason_why_host_instruments_have_no_exporter() {
     assert!(line.is_some_and(|reason| reason.contains("ftp")), "{text}");
 }
 
+/// The console and OTLP are turned on and off one after the other. Each gets exactly what is recorded while it is on.
 #[test]
 fn console_has_its_own_deltas_while_it_is_on() {
     let receiver = Protocol::any().receiver();
@@ -543,6 +552,7 @@ fn blocked_console_blocks_neither_the_host_nor_otlp_and_its_losses_are_named() {
     let console = exporter(&telemetry.health(), Signal::Logs, Exporter::HostConsole);
     assert_eq!(console.delivered, 0);
     assert!(console.dropped.queue_full > 0, "{console:?}");
+    // With the log record of `work`.
     assert_eq!(console.dropped.total(), RECORDS + 1);
     let text = report.to_string();
     let line = format!(
@@ -569,7 +579,7 @@ impl Write for Slow {
 }
 
 #[test]
-fn lines_are_whole_while_threads_record_both_kinds() {
+fn lines_are_whole_while_threads_record_host_and_catalog_data() {
     const THREADS: usize = 4;
     const EACH: usize = 50;
     let screen = Screen::default();
@@ -628,7 +638,7 @@ fn flush_and_shutdown_of_a_provider_wait_once_for_all_exporters() {
     let start = Instant::now();
     assert!(provider.force_flush().is_err());
     assert!(start.elapsed() < 2 * limit, "{:?}", start.elapsed());
-    // The timeout of the SDK.
+    // The default timeout of the SDK for a shutdown.
     let limit = Duration::from_secs(5);
     let start = Instant::now();
     assert!(provider.shutdown().is_err());
@@ -645,8 +655,9 @@ fn wait_briefly(condition: impl Fn() -> bool) {
     }
 }
 
-/// The SDK stores what a callback observes for both exporters. If their collections ran at once, the first callback of
-/// this test would store its value between the second observation for the other exporter and its collection.
+/// The SDK stores what a callback observes for both exporters. If both collected at the same time, the first call of
+/// this test's callback would store its smaller value after the second observation of the other exporter, and before
+/// that exporter reads it.
 #[test]
 fn observable_counter_has_the_same_total_on_both_exporters() {
     const TOTAL: u64 = 1_000_000;
@@ -676,7 +687,7 @@ fn observable_counter_has_the_same_total_on_both_exporters() {
             }
         })
         .build();
-    // Its callback runs after the other one of the same collection.
+    // In a collection, the callback of the gauge runs after that of the counter.
     meter
         .u64_observable_gauge("cache.entries")
         .with_callback(move |_| {
@@ -722,9 +733,9 @@ fn late_change_of_the_temporality_is_reported_once_for_all_exporters() {
     assert!(telemetry.shutdown().is_complete());
     diagnostics.assert_once(&format!("{variable}: the host's own metrics stay delta"));
     let lines = of_host(&screen);
-    let windows: Vec<_> = lines
+    let values: Vec<_> = lines
         .iter()
         .map(|line| (&line["value"], &line["temporality"]))
         .collect();
-    assert_eq!(windows, [(&json!(1), &json!("delta")); 2]);
+    assert_eq!(values, [(&json!(1), &json!("delta")); 2]);
 }

@@ -14,7 +14,7 @@ use claude_code_telemetry::{Config, ExporterState, SettingsFiles, Signal, Teleme
 /// A host name that does not resolve, so that only the proxy can reach the receiver.
 const HOST: &str = "collector.test";
 
-/// Records an event, and asserts that it arrives.
+/// Records an event, and asserts that it arrives with the configured header, and without a header for the proxy.
 fn assert_delivers(telemetry: &Telemetry, receiver: &Receiver) {
     record(telemetry);
     let report = telemetry.flush_within(LONG);
@@ -128,7 +128,7 @@ fn tls_requests_go_through_a_tunnel() {
 
 #[test]
 fn credentials_in_the_proxy_url_are_sent_only_to_the_proxy() {
-    // user:pass word
+    // The Base64 form of `user:pass word`.
     let authorization = "Basic dXNlcjpwYXNzIHdvcmQ=";
     for protocol in PROTOCOLS {
         let secure = Secure::new(protocol);
@@ -198,6 +198,7 @@ fn error_names_a_proxy_that_refuses_connections() {
     }
 }
 
+/// A proxy of these tests responds with status 502 to a request for a host without a route.
 #[test]
 fn error_names_a_proxy_that_cannot_reach_the_receiver() {
     for protocol in PROTOCOLS {

@@ -119,8 +119,8 @@ fn records_of_eight_threads_arrive_once_while_receivers_change() {
         }
         for n in 1..=CHANGES {
             portion.wait();
-            let at = n % protocols.len();
-            change(&telemetry, &receivers[at], protocols[at], &extra);
+            let index = n % protocols.len();
+            change(&telemetry, &receivers[index], protocols[index], &extra);
         }
     });
     let report = telemetry.shutdown();
@@ -178,6 +178,7 @@ fn unreachable_receiver_does_not_delay_delivery_to_the_next_one() {
                 &[
                     ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
                     ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+                    // A request that gets no response would wait for an hour.
                     ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
                 ],
             );
@@ -215,6 +216,7 @@ fn sessions_from_before_telemetry_was_turned_on_are_exported() {
 
         change(&telemetry, &receiver, protocol, &ENABLE_TRACES);
         assert!(telemetry.is_enabled());
+        // This prompt began while telemetry was off, so it has neither an event nor a span.
         early.end();
         let prompt = session.prompt("after");
         let id = prompt.id().to_owned();
@@ -351,7 +353,7 @@ fn open_prompts_and_tool_calls_continue_after_a_change() {
 }
 
 #[test]
-fn content_follows_the_switches_at_the_time_of_recording() {
+fn content_follows_the_configuration_at_the_time_of_recording() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let prompts_on = [&ENABLE_TRACES[..], &[("OTEL_LOG_USER_PROMPTS", "1")]].concat();
@@ -514,7 +516,7 @@ fn change_of_temporality_counts_every_record_once() {
         sessions[0].record_commit(Commit::new());
         expected += 1.0;
     }
-    // A session ends and is opened again with another temporality.
+    // A session ends, and a session with its id begins under another temporality.
     let [first, _] = sessions;
     drop(first);
     assert!(telemetry.flush().is_complete());
@@ -596,7 +598,7 @@ fn changed_standard_attributes_apply_to_later_records_only() {
     ];
     change(&telemetry, &receiver, protocol, &without);
     record(10);
-    // Sessions that start now use the same shared series.
+    // Without session ids, all sessions share a series, also one that starts now.
     telemetry
         .session(session("three"))
         .record_commit(Commit::new().count(5));
@@ -629,12 +631,13 @@ fn changed_standard_attributes_apply_to_later_records_only() {
     let logs = received.logs();
     let with_id = |log: &&Log| log.attributes.contains_key("session.id");
     assert_eq!((logs.len(), logs.iter().filter(with_id).count()), (6, 4));
+    // The resource is that of the time of the export, so events from before the change may also have the attribute.
     let team = logs.iter().filter(|log| log.resource.contains_key("team"));
     assert!(team.count() >= 2);
 }
 
 #[test]
-fn unused_shared_series_are_no_longer_exported() {
+fn series_without_a_session_id_is_exported_only_while_it_is_used() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let without = [("OTEL_METRICS_INCLUDE_SESSION_ID", "false")];
@@ -649,7 +652,7 @@ fn unused_shared_series_are_no_longer_exported() {
     assert!(telemetry.flush().is_complete());
     let commits = select(&receiver.received().points(), COMMITS, &[]);
     assert_eq!(commits.len(), 1, "{commits:#?}");
-    // The series continues when it is used again.
+    // The series without a session id is exported again when it is used again.
     change(&telemetry, &receiver, protocol, &without);
     session.record_commit(Commit::new());
     assert!(telemetry.shutdown().is_complete());
@@ -697,7 +700,7 @@ fn exporter_with_an_invalid_endpoint_is_off_until_it_is_corrected() {
     assert_eq!(report.warnings, 1);
     let points = receiver.received().accepted().points();
     assert_eq!(sum(&select(&points, "claude_code.cost.usage", &[])), 0.5);
-    // With a valid configuration, the exporter continues its sequence.
+    // The event that was recorded while the exporter was off has no sequence number, so the numbers have no gap.
     change(&telemetry, &receiver, protocol, &[]);
     session.record_api_request(request());
     assert!(telemetry.shutdown().is_complete());
@@ -849,7 +852,7 @@ fn reconfiguration_fails_after_a_concurrent_shutdown() {
             .health()
             .exporters
             .iter()
-            // Each of the two threads may be recording an event at this moment.
+            // Each of the two recording threads may have been recording an event when the shutdown ended.
             .all(|one| one.queued <= 2)
     );
 }
@@ -920,8 +923,8 @@ fn request_in_flight_during_a_change_is_delivered_once() {
     assert!(new.received().is_empty());
 }
 
-/// The exporter is removed twice while a request is in flight. The events that are recorded in between get the full
-/// timeout of the second removal.
+/// The exporter is removed twice while a request is in flight. The end of the first removal must not drop the events
+/// that are recorded in between.
 #[test]
 fn records_between_two_removals_of_an_exporter_are_delivered() {
     let protocol = Protocol::any();

@@ -31,7 +31,7 @@ pub(crate) fn variables(endpoint: &str) -> [(&str, &str); 7] {
     ]
 }
 
-/// Timeouts that are short for a receiver that accepts nothing.
+/// Short timeouts, for tests with a receiver that accepts nothing.
 pub(crate) const SHORT: [(&str, &str); 2] = [
     ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "300"),
     ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
@@ -50,6 +50,7 @@ pub(crate) struct Replay {
     input: ChildStdin,
     /// The lines of its standard error, as they are written.
     errors: mpsc::Receiver<String>,
+    /// The lines that were already taken from `errors`.
     seen: Vec<String>,
     _home: TempDir,
 }
@@ -108,7 +109,8 @@ impl Replay {
         }
     }
 
-    /// Closes the input. Returns the exit status and the lines of standard error.
+    /// Closes the input. Returns the exit status and the lines of standard error. The status is 0 if everything was
+    /// delivered, 2 after an invalid line, and 3 after a loss.
     pub(crate) fn end(mut self) -> (i32, Vec<String>) {
         drop(self.input);
         let status = self.child.wait().unwrap();
@@ -136,6 +138,7 @@ impl Replay {
     }
 }
 
+/// Returns the names of the events that a receiver accepted.
 pub(crate) fn names(receiver: &Receiver) -> Vec<String> {
     let logs = receiver.received().accepted().logs();
     logs.iter()
@@ -169,11 +172,11 @@ fn open_stream_is_exported_at_the_interval() {
 #[test]
 fn end_of_input_flushes_everything() {
     let receiver = Receiver::http();
-    let never = [
+    let hourly = [
         ("OTEL_LOGS_EXPORT_INTERVAL", "3600000"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "3600000"),
     ];
-    let mut replay = Replay::start(&receiver, &never);
+    let mut replay = Replay::start(&receiver, &hourly);
     replay.line(SESSION);
     replay.line(&skill("s"));
     // The last line needs no line feed.
@@ -314,7 +317,6 @@ fn replay_exits_and_reports_losses_when_the_receiver_is_unavailable() {
     for n in 0..30_000 {
         replay.line(&skill(&n.to_string()));
     }
-    // The replay exits, and reports the loss.
     let (status, errors) = replay.end();
     assert_eq!(status, 3);
     assert!(
@@ -352,6 +354,7 @@ fn empty_strings_in_a_line_are_omitted() {
         );
     }
     let spans = received.spans();
+    // With an empty `parent_tool`, the request and the tool are children of the prompt.
     let interaction = spans.iter().find(|span| span.parent_span_id.is_empty());
     let parent = interaction.unwrap().span_id.clone();
     let children = spans.iter().filter(|span| span.parent_span_id == parent);
@@ -405,6 +408,7 @@ fn signal_ends_a_sleep_step() {
 #[test]
 fn signal_ends_the_wait_for_an_unavailable_receiver() {
     let receiver = unavailable();
+    // The step `flush` waits for an hour. After the signal, only the timeout of the shutdown applies.
     let limits = [
         ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "3600000"),
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
