@@ -1,4 +1,6 @@
-//! `docs/TRANSCRIPT.md` is correct: it mentions every field, and its lines are valid.
+//! `docs/TRANSCRIPT.md`, the format of the lines that `claude-code-telemetry replay` reads, is correct: it mentions
+//! every field, and its lines are valid. A line describes a request or tool call after its end, or a live step of it,
+//! such as its begin, while it runs.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
