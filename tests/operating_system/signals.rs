@@ -14,8 +14,8 @@ use super::driver::Driver;
 use super::host::{self, PATIENCE, Protocol};
 use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
 
-/// Asserts that the host survives three connection resets. It sends events of one megabyte through a relay that
-/// resets connections in the middle.
+/// Asserts that the host survives three connection resets. The host sends events of one megabyte each through a relay
+/// that resets connections in the middle of a transfer.
 #[track_caller]
 fn assert_survives(protocol: Protocol, secure: bool) {
     let receiver = protocol.receiver();
@@ -81,11 +81,11 @@ fn reset_http_connection_over_tls_raises_no_sigpipe() {
 
 #[test]
 fn reset_scrape_raises_no_sigpipe() {
-    let mut driver = Driver::new(page_environment());
+    let mut driver = Driver::new(scrape_environment());
     driver.ask("default-sigpipe");
     driver.ask("start");
     driver.ask("commit");
-    let address = page_address(&mut driver);
+    let address = scrape_address(&mut driver);
     // The client disconnects before the response, so that some writes of the server meet a connection that has been
     // reset.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -107,17 +107,19 @@ fn reset_scrape_raises_no_sigpipe() {
     assert!(driver.end().success());
 }
 
+/// A signal of a process goes to any thread that does not block it, and SIGTERM ends the process. The host blocks it
+/// only after the library has started its threads, so these must block it themselves.
 #[test]
 fn signal_blocked_after_start_stays_pending_for_the_host() {
     let receiver = Protocol::Grpc.receiver();
     let mut environment = host::environment(&receiver.endpoint(), Protocol::Grpc, &[]);
-    environment.extend(page_environment());
+    environment.extend(scrape_environment());
     let mut driver = Driver::new(environment);
     driver.ask("start");
     driver.ask("prompts 1 10");
-    // Wait until the private thread runs and the scrape endpoint is served.
+    // Wait until the library's private thread runs and the scrape endpoint is served.
     assert_eq!(driver.ask("flush")["in_time"], true);
-    page_address(&mut driver);
+    scrape_address(&mut driver);
     driver.ask("block-sigterm");
     kill(Pid::from_raw(driver.id()), Signal::SIGTERM).unwrap();
     assert_eq!(driver.ask("wait-for-sigterm"), "SIGTERM");
@@ -126,7 +128,7 @@ fn signal_blocked_after_start_stays_pending_for_the_host() {
 }
 
 /// Returns the variables of a host that serves the Prometheus scrape endpoint on a free port.
-pub(crate) fn page_environment() -> BTreeMap<String, String> {
+pub(crate) fn scrape_environment() -> BTreeMap<String, String> {
     [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_METRICS_EXPORTER", "prometheus"),
@@ -139,7 +141,7 @@ pub(crate) fn page_environment() -> BTreeMap<String, String> {
 
 /// Returns the address of the scrape endpoint. Waits until it is served.
 #[track_caller]
-pub(crate) fn page_address(driver: &mut Driver) -> String {
+pub(crate) fn scrape_address(driver: &mut Driver) -> String {
     let address = |health: &serde_json::Value| {
         let exporter = health
             .as_array()
