@@ -25,8 +25,8 @@ pub(crate) fn measure() {
             extra,
         )
     };
-    let closed = start(&[]);
-    let prompt = host::prompt(&closed, 0);
+    let content_off = start(&[]);
+    let prompt = host::prompt(&content_off, 0);
     let big = host::body(1024 * 1024);
     let held_back = [
         allocated(&big, |text| prompt.record_api_request_body(request(text))),
@@ -45,14 +45,14 @@ pub(crate) fn measure() {
         "bytes allocated",
     );
 
-    let open = start(&[
+    let content_on = start(&[
         ("OTEL_LOG_RAW_API_BODIES", "1"),
         ("OTEL_LOG_USER_PROMPTS", "1"),
         ("OTEL_LOG_TOOL_DETAILS", "1"),
     ]);
-    let prompt = host::prompt(&open, 0);
-    // The goal permits one copy of the body, which a host makes if it keeps its string. Here the string is moved, so that
-    // no copy is expected.
+    let prompt = host::prompt(&content_on, 0);
+    // The goal permits one copy of the body, which a host makes if it keeps its string. Here the string is moved, so
+    // that no copy is expected.
     let owned = allocated(&host::body(60 * 1024), |text| {
         prompt.record_api_request_body(request(text));
     });
@@ -62,7 +62,7 @@ pub(crate) fn measure() {
         60.0 * 1024.0 + RECORD_BYTES,
         "bytes allocated",
     );
-    assert!(open.flush().is_complete());
+    assert!(content_on.flush().is_complete());
 
     let ten = host::body(10 * 1024 * 1024);
     let cut = allocated(&ten, |text| prompt.record_api_request_body(request(text)));
@@ -73,7 +73,7 @@ pub(crate) fn measure() {
         "bytes allocated",
     );
     note(format!("content-10-MB-body: {} allocations", cut.calls));
-    assert!(open.flush().is_complete());
+    assert!(content_on.flush().is_complete());
     let per_byte = [1024 * 1024, 10 * 1024 * 1024].map(|bytes| nanos_per_byte(&prompt, bytes));
     at_most(
         "content-linear",
@@ -85,7 +85,7 @@ pub(crate) fn measure() {
         "10 MB: {} ns for each byte",
         formatted(per_byte[1])
     ));
-    open.flush();
+    content_on.flush();
 }
 
 fn request(text: String) -> ApiRequestBody {
