@@ -139,8 +139,8 @@ fn documented_targets() -> Vec<String> {
 /// With the feature `tracing/log-always` in the dependency graph, which no library can prevent, records about traffic
 /// reach the logger of `log`.
 ///
-/// Run it with `cargo test --features tracing/log-always,rustls/logging --test feedback only_documented`. The filter
-/// excludes the other test, whose subscriber would count the events of this test's receivers.
+/// Run this test with `cargo test --features tracing/log-always,rustls/logging --test feedback only_documented`. The
+/// filter excludes the other test, whose subscriber would count the events of this test's receivers.
 #[test]
 fn only_documented_targets_reach_the_logger_of_log() {
     log::set_logger(&TARGETS).unwrap();

@@ -106,6 +106,7 @@ fn assert_all(received: &Received, rounds: usize) {
     assert!((cost / (0.1 * count as f64) - 1.0).abs() < 1e-9);
 }
 
+/// Returns the response of a receiver that rejects requests of more than `limit` bytes; `None` if the request fits.
 fn too_large(protocol: Protocol, request: &Request, limit: usize) -> Option<Answer> {
     let size = request.body.len();
     (size > limit).then(|| match protocol {
@@ -382,6 +383,7 @@ fn tonic_server_with_a_small_limit_gets_split_batches() {
         let extra = [("OTEL_EXPORTER_OTLP_COMPRESSION", compression)];
         let telemetry = start(&endpoint, Protocol::Grpc, &extra);
         let _sessions = work(&telemetry);
+        // The session id makes this event too large by itself.
         telemetry
             .session(session(&"g".repeat(2 * LIMIT)))
             .record_tool_result(ToolResult::new("Read"));

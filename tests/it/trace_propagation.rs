@@ -267,6 +267,7 @@ fn events_have_the_interaction_span_and_decisions_the_waiting_span() {
     assert!(!plugin.attributes.contains_key("prompt.id"));
 }
 
+/// An event of a call outside an open interaction has the span of the call. Events that belong to no call have no span.
 #[test]
 fn events_without_an_open_interaction_have_their_own_span() {
     let host = Host::new();

@@ -32,7 +32,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn document_contains_the_hosts() {
+fn document_contains_the_example_hosts() {
     let hosts = [
         ("python", include_str!("../../examples/hosts/agent.py")),
         ("ts", include_str!("../../examples/hosts/agent.ts")),
