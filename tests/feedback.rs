@@ -24,13 +24,13 @@ use tracing::{Event, Metadata, Subscriber};
 /// A subscriber that counts all spans and events of all threads.
 #[derive(Clone, Default)]
 struct Everything {
-    events: Arc<AtomicUsize>,
+    total: Arc<AtomicUsize>,
     last: Arc<Mutex<String>>,
 }
 
 impl Everything {
     fn count(&self, what: &Metadata<'_>) {
-        self.events.fetch_add(1, Ordering::SeqCst);
+        self.total.fetch_add(1, Ordering::SeqCst);
         *self.last.lock().unwrap() = format!("{what:?}");
     }
 }
@@ -58,6 +58,7 @@ impl Subscriber for Everything {
     fn exit(&self, _: &Id) {}
 }
 
+/// Records a request and tries to export it. The timeouts are short, because `endpoint` may refuse connections.
 fn run(protocol: &str, endpoint: &str, more: &[(&str, &str)]) {
     let base = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -87,13 +88,13 @@ fn export_traffic_emits_no_tracing_events() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         run(protocol, &unused_port.endpoint(), &[]);
     }
-    let count = everything.events.load(Ordering::SeqCst);
+    let count = everything.total.load(Ordering::SeqCst);
     assert_eq!(count, 0, "{}", everything.last.lock().unwrap());
 
     // Proves that the subscriber works: the receiver's thread is not suppressed.
     let receiver = Receiver::grpc();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while everything.events.load(Ordering::SeqCst) == 0 {
+    while everything.total.load(Ordering::SeqCst) == 0 {
         assert!(
             Instant::now() < deadline,
             "the subscriber received no event"
@@ -138,8 +139,8 @@ fn documented_targets() -> Vec<String> {
 /// With the feature `tracing/log-always` in the dependency graph, which no library can prevent, records about traffic
 /// reach the logger of `log`.
 ///
-/// Run it with `cargo test --features tracing/log-always,rustls/logging --test feedback only_documented`. The filter
-/// excludes the other test, whose subscriber would count the events of this test's receivers.
+/// Run this test with `cargo test --features tracing/log-always,rustls/logging --test feedback only_documented`. The
+/// filter excludes the other test, whose subscriber would count the events of this test's receivers.
 #[test]
 fn only_documented_targets_reach_the_logger_of_log() {
     log::set_logger(&TARGETS).unwrap();

@@ -34,7 +34,8 @@ fn receiver(port: u16, protocol: &str, item_log: &Path) -> Command {
     command
 }
 
-fn small(protocol: &'static str) {
+/// Runs the small soak test, and asserts that every item is accounted for.
+fn assert_all_accounted_for(protocol: &'static str) {
     let summary = soak::run(&soak::Parameters {
         protocol,
         records: 50_000,
@@ -50,10 +51,10 @@ fn small(protocol: &'static str) {
 
 #[test]
 fn every_item_is_accounted_for_when_the_grpc_receiver_is_killed() {
-    small("grpc");
+    assert_all_accounted_for("grpc");
 }
 
 #[test]
 fn every_item_is_accounted_for_when_the_http_receiver_is_killed() {
-    small("http/protobuf");
+    assert_all_accounted_for("http/protobuf");
 }

@@ -51,8 +51,8 @@ pub(crate) fn measure() {
         ("OTEL_LOG_TOOL_DETAILS", "1"),
     ]);
     let prompt = host::prompt(&content_on, 0);
-    // The goal permits one copy of the body, which a host makes if it keeps its string. Here the string is moved, so that
-    // no copy is expected.
+    // The goal permits one copy of the body, which a host makes if it keeps its string. Here the string is moved, so
+    // that no copy is expected.
     let owned = allocated(&host::body(60 * 1024), |text| {
         prompt.record_api_request_body(request(text));
     });

@@ -59,6 +59,7 @@ fn assert_fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bo
     loop {
         let started = Instant::now();
         let report = telemetry.flush_within(Duration::from_millis(250));
+        // The deadline, and slack for a busy machine.
         assert!(started.elapsed() < Duration::from_secs(8));
         assert!(!report.is_complete());
         let health = exporter(telemetry, Signal::Logs);
@@ -116,7 +117,7 @@ fn certificate_of_the_configured_authority_is_accepted() {
             assert_eq!(tls_server.handshakes(), vec![expected; 3], "{protocol}");
         }
     }
-    // The default provider of the process belongs to the host.
+    // The exporters leave the default crypto provider of the process to the host.
     let default = tokio_rustls::rustls::crypto::CryptoProvider::get_default();
     assert!(default.is_none());
 }
@@ -212,7 +213,7 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
     let (authority, other) = (Authority::new("ours"), Authority::new("other"));
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
-    let unknown_to_us = "the certificate of it is not signed by a known authority: the file of OTEL_EXPORTER_OTLP_CERTIFICATE does not hold its authority";
+    let unknown_to_file = "the certificate of it is not signed by a known authority: the file of OTEL_EXPORTER_OTLP_CERTIFICATE does not hold its authority";
     let unknown = "the certificate of it is not signed by a known authority: set OTEL_EXPORTER_OTLP_CERTIFICATE";
     let local = || authority.local();
     let of_the_file = [(CA, ca.as_str())];
@@ -227,7 +228,7 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
             &of_the_file,
             "the certificate of it is not valid yet: is the clock right?",
         ),
-        (other.local(), &of_the_file, unknown_to_us),
+        (other.local(), &of_the_file, unknown_to_file),
         (
             authority.issue(&["a.example", "*.b.example", "10.0.0.1"]),
             &of_the_file,
@@ -416,6 +417,7 @@ fn unusable_files_turn_off_only_their_exporter() {
     let both = |certificate: &str, key: &str| {
         vec![(CERTIFICATE, certificate.to_owned()), (KEY, key.to_owned())]
     };
+    // Variables, the variable that the warning is about, and the problem that it states.
     type Case<'a> = (Vec<(&'a str, String)>, &'a str, &'a str);
     let cases: Vec<Case<'_>> = vec![
         (vec![(CA, missing)], CA, &unreadable),
@@ -531,9 +533,10 @@ fn unusable_files_turn_off_only_their_exporter() {
                 .find(|text| text.ends_with(&words))
                 .unwrap_or_else(|| panic!("{words}: {:?}", config.warnings()));
             let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
-            let off = exporter(&telemetry, Signal::Logs);
-            assert_eq!(off.state, ExporterState::Off);
-            assert_eq!(off.last_error.unwrap().message, warning);
+            let logs = exporter(&telemetry, Signal::Logs);
+            assert_eq!(logs.state, ExporterState::Off);
+            assert_eq!(logs.last_error.unwrap().message, warning);
+            // Metrics go to an http:// endpoint, for which the files are not used.
             record(&telemetry);
             telemetry.flush_within(LONG);
             assert!(!receiver.received().accepted().points().is_empty());
@@ -596,8 +599,8 @@ fn telemetry_certificates_without_tls_are_reported() {
         ],
     );
     let warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
-    // `NODE_EXTRA_CA_CERTS` and `CLAUDE_CODE_CLIENT_CERT` also apply to connections of the host, so that they cause no
-    // warning.
+    // `NODE_EXTRA_CA_CERTS` and `CLAUDE_CODE_CLIENT_CERT` also apply to connections of the host, and no exporter of
+    // metrics is configured, so that these three variables cause no warning.
     let words = "/nonexistent (environment): has no effect where the endpoint is http://; write https:// there to use TLS";
     assert_eq!(
         warnings,

@@ -17,6 +17,7 @@ use claude_code_telemetry::{
 const PROMPTS: usize = 200;
 /// The number of prompts that are open at the same time in a session.
 const OPEN: usize = 8;
+/// The number of tool calls of each prompt.
 const TOOLS: usize = 20;
 const THREADS: usize = 8;
 

@@ -7,11 +7,13 @@ use claude_code_telemetry::{ApiRequest, Identity, Telemetry, ToolOutcome};
 use crate::support::Receiver;
 use crate::traces::Host;
 
+/// The values of the variable `TRACEPARENT`: the parent of the interaction.
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+/// The context of another trace, which the headers of a request already contain.
 const STALE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// Returns the values of both headers.
+/// Returns the values of the headers `traceparent` and `tracestate`.
 fn context(headers: &HeaderMap) -> [Vec<&str>; 2] {
     ["traceparent", "tracestate"].map(|name| {
         let values = headers.get_all(name).iter();

@@ -23,7 +23,7 @@ fn events(received: &support::Received) -> Vec<String> {
 }
 
 #[test]
-fn dropped_request_has_no_success_and_no_event() {
+fn dropped_request_has_success_false_and_emits_no_event() {
     let host = Host::new();
     let prompt = host.session().prompt("hi");
     let request = prompt.llm_request("m");
@@ -343,6 +343,7 @@ interaction
     for span in [spans.one("llm_request"), spans.one("hook"), bash, execution] {
         assert_eq!(span.end, interaction.end, "{}", span.name);
     }
+    // The prompt, the request, the hook and the call of Bash.
     assert_eq!(host.telemetry.health().unfinished_spans, 4);
     // Handles that end after the shutdown do not end their span again. Their events are dropped and counted.
     request.finish(ApiRequest::new("m"));
@@ -394,6 +395,7 @@ fn spans_are_counted_as_dropped_when_the_queue_is_full() {
     )
     .start();
     let session = telemetry.session(claude_code_telemetry::Identity::new().user_id("u-1"));
+    // The queue holds 16,384 spans.
     for _ in 0..16_384 + 100 {
         session.hook("Stop", "Stop").finish(HookOutcome::new());
     }

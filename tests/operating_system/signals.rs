@@ -14,8 +14,8 @@ use super::host::{self, PATIENCE, Protocol};
 use super::resetting_relay::ResettingRelay;
 use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 
-/// Asserts that the host survives three connection resets. It sends events of one megabyte through a relay that
-/// resets connections in the middle.
+/// Asserts that the host survives three connection resets. The host sends events of one megabyte each through a relay
+/// that resets connections in the middle of a transfer.
 #[track_caller]
 fn assert_survives(protocol: Protocol, secure: bool) {
     let receiver = protocol.receiver();
@@ -110,6 +110,8 @@ fn reset_scrape_raises_no_sigpipe() {
     assert!(driver.end().success());
 }
 
+/// A signal of a process goes to any thread that does not block it, and SIGTERM ends the process. The host blocks it
+/// only after the library has started its threads, so these must block it themselves.
 #[test]
 fn signal_blocked_after_start_stays_pending_for_the_host() {
     let receiver = Protocol::Grpc.receiver();
@@ -118,7 +120,7 @@ fn signal_blocked_after_start_stays_pending_for_the_host() {
     let mut driver = Driver::new(environment);
     driver.ask("start");
     driver.ask("prompts 1 10");
-    // Wait until the private thread runs and the scrape endpoint is served.
+    // Wait until the library's private thread runs and the scrape endpoint is served.
     assert_eq!(driver.ask("flush")["in_time"], true);
     scrape_address(&mut driver);
     driver.ask("block-sigterm");

@@ -103,8 +103,8 @@ impl Receiver {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Responds to the n-th request from now on, counted from 0, with `script(n)`. The response to a request that cannot be
-    /// decoded is never a success.
+    /// Responds to the n-th request from now on, counted from 0, with `script(n)`. The response to a request that
+    /// cannot be decoded is never a success.
     pub fn answer(&self, script: impl Fn(usize) -> Answer + Send + Sync + 'static) {
         self.answer_by(move |n, _| script(n));
     }

@@ -209,6 +209,7 @@ pub fn assert_events(received: &Received) {
         first.attributes["event.timestamp"],
         "2026-04-16T09:30:00.123Z"
     );
+    // The events without an explicit time have the current time.
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()

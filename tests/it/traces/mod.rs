@@ -75,7 +75,8 @@ impl Host {
     }
 }
 
-/// Returns a builder for telemetry that exports to `endpoint` over HTTP, with only these variables.
+/// Returns a builder for telemetry that exports all signals to `endpoint` over HTTP. Entries of `more` take precedence;
+/// the variables of the process are ignored.
 pub fn builder<const N: usize>(endpoint: &str, more: [(&str, &str); N]) -> TelemetryBuilder {
     let variables = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
