@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 
-use super::Encode;
 use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
 use super::shorten::Shorten;
+use super::{Encode, Item};
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
 use crate::content::Filtered;
@@ -39,7 +39,7 @@ pub(crate) struct Queued<R: ?Sized> {
 }
 
 /// An event, as queues hold it.
-pub(crate) type EventItem = Arc<Queued<dyn EventRecord>>;
+pub(crate) type EventItem = Item<Queued<dyn EventRecord>>;
 
 /// An encoder of events as log records.
 pub(crate) struct EventEncoder {
@@ -209,7 +209,7 @@ mod tests {
 
     fn item(values: Vec<Value<'static>>, time: u64, span: Option<bool>) -> EventItem {
         let text = |text: &str| Arc::<str>::from(text);
-        Arc::new(Queued {
+        EventItem::Own(Box::new(Queued {
             envelope: Envelope {
                 time,
                 sequence: time / 3,
@@ -229,7 +229,7 @@ mod tests {
                 }),
             },
             record: filtered(Anything(values)),
-        })
+        }))
     }
 
     /// The log record of an event in the official types, as a reference for the encoder.

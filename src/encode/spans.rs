@@ -8,10 +8,10 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use super::Encode;
 use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
 use super::shorten::Shorten;
+use super::{Encode, Item};
 use crate::content::Filtered;
 use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
@@ -54,7 +54,7 @@ pub(crate) struct Finished<R: ?Sized> {
 }
 
 /// A span, as queues hold it.
-pub(crate) type SpanItem = Arc<Finished<dyn SpanRecord>>;
+pub(crate) type SpanItem = Item<Finished<dyn SpanRecord>>;
 
 /// An encoder of spans as OTLP spans.
 pub(crate) struct SpanEncoder {
@@ -256,7 +256,7 @@ mod tests {
         times: (u64, u64),
         state: Option<&str>,
     ) -> SpanItem {
-        Arc::new(Finished {
+        SpanItem::Own(Box::new(Finished {
             context: TraceContext {
                 trace_state: state.map(Into::into),
                 ..TraceContext::root(IdGenerator::default())
@@ -266,7 +266,7 @@ mod tests {
             end: times.1,
             standard: Arc::default(),
             record: filtered(record),
-        })
+        }))
     }
 
     proptest! {

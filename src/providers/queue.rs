@@ -47,7 +47,9 @@ impl<R: Shorten> HostQueue<R> {
         }
         let record = Arc::new(record());
         let size = HostEncoder::size(&record);
-        telemetry.enqueue(queues, record, size);
+        for queue in queues {
+            telemetry.enqueue_for(queue, Arc::clone(&record), size);
+        }
     }
 }
 

@@ -34,6 +34,7 @@ use arc_swap::ArcSwap;
 use crate::clock::Clock;
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
+use crate::encode::Item;
 use crate::export::runtime::{Runtime, no_thread};
 use crate::fork::Process;
 use crate::health::Health;
@@ -82,19 +83,37 @@ pub(crate) struct TelemetryState {
 }
 
 impl TelemetryState {
-    /// Queues an item whose texts have `size` bytes for every exporter, or counts it as dropped.
-    pub(crate) fn enqueue<'a, T: ?Sized + 'a>(
+    /// Queues an item whose texts have `size` bytes for every exporter.
+    pub(crate) fn enqueue<T: ?Sized>(
         &self,
-        queues: impl IntoIterator<Item = &'a ExporterQueue<Arc<T>>>,
-        item: Arc<T>,
+        queues: &[ExporterQueue<Item<T>>],
+        item: Box<T>,
         size: usize,
     ) {
-        for (queue, counters) in queues {
-            if self.stopped.load(Ordering::Relaxed) || queue.is_off() {
-                counters.recorded_when_off();
-            } else if !queue.push(Arc::clone(&item), size) {
-                counters.queue_full(1);
+        match queues {
+            [] => {}
+            [only] => self.enqueue_for(only, Item::Own(item), size),
+            [first, others @ ..] => {
+                let item: Arc<T> = item.into();
+                for queue in others {
+                    self.enqueue_for(queue, Item::Shared(Arc::clone(&item)), size);
+                }
+                self.enqueue_for(first, Item::Shared(item), size);
             }
+        }
+    }
+
+    /// Queues an item for one exporter, or counts it as dropped.
+    pub(crate) fn enqueue_for<T>(
+        &self,
+        (queue, counters): &ExporterQueue<T>,
+        item: T,
+        size: usize,
+    ) {
+        if self.stopped.load(Ordering::Relaxed) || queue.is_off() {
+            counters.recorded_when_off();
+        } else if !queue.push(item, size) {
+            counters.queue_full(1);
         }
     }
 
