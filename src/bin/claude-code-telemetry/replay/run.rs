@@ -96,8 +96,10 @@ impl<'a> Run<'a> {
         let at = at.map(|At(time)| time);
         // All times of a step with a duration are derived from this one, so that its durations are exact.
         let end = at.unwrap_or_else(SystemTime::now);
+        // The problem of a line that was recorded nevertheless.
+        let mut problem = None;
         match step.as_str() {
-            "session" => self.start_session(line, at)?,
+            "session" => problem = self.start_session(line, at)?,
             "session_end" => {
                 let scope = self.open.pop().ok_or_else(no_open_session)?;
                 scope.end(at);
@@ -118,10 +120,10 @@ impl<'a> Run<'a> {
             "tool" => tool::called(line, self.scope()?, end)?,
             "hook" => hook(line, self.recorder()?, end)?,
 
-            "request_begin" => live::request_begin(line, self.scope()?, at)?,
+            "request_begin" => problem = live::request_begin(line, self.scope()?, at)?,
             "request_attempt" => live::request_attempt(line, self.scope()?, at)?,
             "request_end" => live::request_end(line, self.scope()?, at)?,
-            "tool_begin" => live::tool_begin(line, self.scope()?, at)?,
+            "tool_begin" => problem = live::tool_begin(line, self.scope()?, at)?,
             "tool_decided" => live::tool_decided(line, self.scope()?)?,
             "tool_executing" => live::tool_executing(line, self.scope()?, at)?,
             "tool_end" => live::tool_end(line, self.scope()?, at)?,
@@ -163,7 +165,7 @@ impl<'a> Run<'a> {
             };
             self.backpressure.line(line.len(), &receiver);
         }
-        Ok(())
+        problem.map_or(Ok(()), Err)
     }
 
     /// Ends open sessions, delivers all data, and reports losses.
@@ -189,7 +191,12 @@ impl<'a> Run<'a> {
     }
 
     /// Starts a session. The first session starts the telemetry, with its `app_version` as the version of the service.
-    fn start_session(&mut self, line: &str, at: Option<SystemTime>) -> Result<(), String> {
+    /// Returns the problem to report, if there is one.
+    fn start_session(
+        &mut self,
+        line: &str,
+        at: Option<SystemTime>,
+    ) -> Result<Option<String>, String> {
         let options: SessionOptions = read(line)?;
         let SessionStep { app_version } = read(line)?;
         let started = self
@@ -200,17 +207,17 @@ impl<'a> Run<'a> {
             .push(Scope::new(session, Rc::clone(&self.nesting)));
         if self.open.len() > OPEN_SESSIONS {
             self.open.remove(0).end(at);
-            return Err(format!(
+            return Ok(Some(format!(
                 "more than {OPEN_SESSIONS} sessions are open: this one is started, the oldest is ended"
-            ));
+            )));
         }
-        match app_version.filter(|version| *version != started.version) {
-            None => Ok(()),
-            Some(version) => Err(format!(
+        let other = app_version.filter(|version| *version != started.version);
+        Ok(other.map(|version| {
+            format!(
                 "app_version {version:?} is left out, the session goes on: the service's is {:?}",
                 started.version
-            )),
-        }
+            )
+        }))
     }
 
     /// Writes the answer to a question, and returns the result of its step.
