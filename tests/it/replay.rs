@@ -239,6 +239,18 @@ fn invalid_lines_are_reported_with_their_number_and_skipped() {
 }
 
 #[test]
+fn byte_order_mark_is_ignored_only_at_the_beginning() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    replay.line(&format!("\u{feff}{SESSION}"));
+    replay.line(&skill("first"));
+    replay.line(&format!("\u{feff}{}", skill("second")));
+    let errors = vec!["line 3: not a JSON object".to_owned()];
+    assert_eq!(replay.end(), (2, errors));
+    assert_eq!(names(&receiver), ["skill_activated"]);
+}
+
+#[test]
 fn overlong_line_is_skipped_within_a_memory_limit() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
