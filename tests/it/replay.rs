@@ -282,8 +282,9 @@ fn overlong_line_is_skipped_within_a_memory_limit() {
 fn oldest_session_is_ended_when_too_many_are_open() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
-    let lines = format!("{SESSION}\n").repeat(1_026) + &skill("newest");
-    replay.line(&lines);
+    let other_version = r#"{"step":"session","user_id":"u","app_version":"other"}"#;
+    replay.line(&format!("{SESSION}\n").repeat(1_026));
+    replay.line(&format!("{other_version}\n{}", skill("newest")));
     // There is one session end more than open sessions.
     replay.line(&format!("{}\n", r#"{"step":"session_end"}"#).repeat(1_025));
     let (status, errors) = replay.end();
@@ -294,7 +295,11 @@ fn oldest_session_is_ended_when_too_many_are_open() {
         [
             format!("line 1025: {full}"),
             format!("line 1026: {full}"),
-            "line 2052: no session is open".to_owned(),
+            format!(
+                r#"line 1028: {full}; app_version "other" is left out, the session goes on: the service's is "{}""#,
+                env!("CARGO_PKG_VERSION")
+            ),
+            "line 2054: no session is open".to_owned(),
         ]
     );
     assert_eq!(names(&receiver), ["skill_activated"]);

@@ -205,19 +205,20 @@ impl<'a> Run<'a> {
         let session = started.telemetry.session(options);
         self.open
             .push(Scope::new(session, Rc::clone(&self.nesting)));
+        let mut problems = Vec::new();
         if self.open.len() > OPEN_SESSIONS {
             self.open.remove(0).end(at);
-            return Ok(Some(format!(
+            problems.push(format!(
                 "more than {OPEN_SESSIONS} sessions are open: this one is started, the oldest is ended"
-            )));
+            ));
         }
-        let other = app_version.filter(|version| *version != started.version);
-        Ok(other.map(|version| {
-            format!(
+        if let Some(version) = app_version.filter(|version| *version != started.version) {
+            problems.push(format!(
                 "app_version {version:?} is left out, the session goes on: the service's is {:?}",
                 started.version
-            )
-        }))
+            ));
+        }
+        Ok((!problems.is_empty()).then(|| problems.join("; ")))
     }
 
     /// Writes the answer to a question, and returns the result of its step.
