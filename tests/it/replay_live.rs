@@ -979,6 +979,49 @@ fn time_of_a_recorded_line_with_a_report_counts_for_the_end_of_a_stored_run() {
 }
 
 #[test]
+fn errors_of_request_end_are_the_same_with_and_without_a_model() {
+    for (fields, reason) in [
+        (
+            r#""cost_usd":0,"stop_reason":"a","stop_reason":"b""#,
+            "duplicate field `stop_reason` (column 93)",
+        ),
+        (
+            r#""cost_usd":0,"input_tokens":-1"#,
+            "invalid value: integer `-1`, expected u64 (column 79)",
+        ),
+        (
+            r#""error":"e","status_code":500,"status_code":501"#,
+            "duplicate field `status_code` (column 92)",
+        ),
+    ] {
+        let mut host = Host::in_prompt();
+        host.lines(&[r#"{"step":"request_begin","model":"m","request":"r"}"#]);
+        for model in [
+            r#""model":"m""#,
+            r#""model":null"#,
+            r#""model":"""#,
+            r#""other":"m""#,
+        ] {
+            host.lines(&[&format!(
+                r#"{{"step":"request_end","request":"r",{model: <12},{fields}}}"#
+            )]);
+        }
+        // The request is still open.
+        host.lines(&[r#"{"step":"request_end","request":"r","cost_usd":0,"model":null}"#]);
+        let ended = host.end();
+        let expected: Vec<_> = (4..8)
+            .map(|line| format!("line {line}: {reason}"))
+            .collect();
+        assert_eq!(ended.errors, expected);
+        let logs = ended.received.logs();
+        let answered = logs
+            .iter()
+            .find(|log| log.name == "claude_code.api_request");
+        assert_eq!(answered.unwrap().attributes["model"], "m");
+    }
+}
+
+#[test]
 fn live_steps_are_valid_and_answered_while_telemetry_is_off() {
     let mut host = Host::start(&[("CLAUDE_CODE_ENABLE_TELEMETRY", "0")]);
     host.lines(&[

@@ -235,9 +235,17 @@ pub(crate) fn request_end(
 
 /// Parses a line as a record. If `model` is given, it becomes the record's field `model`, which the line lacks.
 fn read_with_model<T: DeserializeOwned>(line: &str, model: Option<String>) -> Result<T, String> {
+    let record = read(line);
     let Some(model) = model else {
-        return read(line);
+        return record;
     };
+    // The line itself is parsed first: a map accepts repeated fields, and its errors have no column. A missing field is
+    // found after all invalid values, and the model is the first field that can be missing.
+    if let Err(reason) = record
+        && reason != "missing field `model`"
+    {
+        return Err(reason);
+    }
     let mut fields: Map<String, Value> = read(line)?;
     fields.insert("model".to_owned(), model.into());
     serde_json::from_value(fields.into()).map_err(|error| error.to_string())
