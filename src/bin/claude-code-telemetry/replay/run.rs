@@ -9,7 +9,7 @@ use claude_code_telemetry::{
 use serde::Deserialize;
 
 use super::answers::Answers;
-use super::backpressure::{Backpressure, Delivery};
+use super::backpressure::Backpressure;
 use super::field::{before, lasting, optional, read};
 use super::nesting::Nesting;
 use super::scope::Scope;
@@ -159,11 +159,17 @@ impl<'a> Run<'a> {
         self.is_current |=
             at.is_none() && matches!(step.as_str(), "prompt" | "tool_begin" | "request_begin");
         if let Some(Started { telemetry, .. }) = &self.started {
-            let receiver = Receiver {
-                telemetry,
-                stop: self.stop,
+            let delivered = || {
+                let exporters = telemetry.health().exporters;
+                exporters.iter().map(|exporter| exporter.delivered).sum()
             };
-            self.backpressure.line(line.len(), &receiver);
+            // After a signal, a flush does not wait, and counts as incomplete.
+            let flush = || {
+                flush(telemetry, self.stop).is_none_or(|report| {
+                    report.exporters.iter().any(|exporter| exporter.queued > 0)
+                })
+            };
+            self.backpressure.line(line.len(), delivered, flush);
         }
         problem.map_or(Ok(()), Err)
     }
@@ -252,24 +258,6 @@ fn flush(telemetry: &Telemetry, stop: &Stop) -> Option<Report> {
     let flushed = telemetry.clone();
     stop.run(move || flushed.flush())
         .unwrap_or_else(|_| Some(telemetry.flush()))
-}
-
-/// The deliveries of the telemetry. After a signal, a flush does not wait, and counts as incomplete.
-struct Receiver<'a> {
-    telemetry: &'a Telemetry,
-    stop: &'a Stop,
-}
-
-impl Delivery for Receiver<'_> {
-    fn delivered(&self) -> u64 {
-        let exporters = self.telemetry.health().exporters;
-        exporters.iter().map(|exporter| exporter.delivered).sum()
-    }
-
-    fn flush(&self) -> bool {
-        flush(self.telemetry, self.stop)
-            .is_none_or(|report| report.exporters.iter().any(|exporter| exporter.queued > 0))
-    }
 }
 
 /// Records the hooks of one hook event, which ended at `end`.
