@@ -12,8 +12,9 @@ use std::process::{Command, Stdio};
 
 use crate::cli::assert_answer;
 use crate::example;
-use crate::replay::{Replay, SESSION};
-use serde_json::Value;
+use crate::replay::{Replay, SESSION, variables};
+use crate::support::Receiver;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const ASK: &str = r#"{"step":"child_env"}"#;
@@ -132,6 +133,59 @@ fn answers_go_to_an_inherited_file_that_cannot_be_opened_again() {
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
     assert_answer(&text);
+}
+
+/// The host would otherwise wait for the end of the answers until the last process of the helper exits.
+#[test]
+fn headers_helper_does_not_inherit_the_descriptor_for_answers() {
+    let receiver = Receiver::http();
+    let (home, input) = prepared();
+    let helper = r#"echo inherited >&3; printf '{"x-helper":"1"}'"#;
+    std::fs::create_dir(home.path().join(".claude")).unwrap();
+    std::fs::write(
+        home.path().join(".claude/settings.json"),
+        json!({ "otelHeadersHelper": helper }).to_string(),
+    )
+    .unwrap();
+    let script = r#"exec "$0" replay --answers 3 3>answers"#;
+    let mut command = Command::new("sh");
+    example::clean(&mut command, home.path());
+    command
+        .args(["-c", script, example::PROGRAM])
+        .envs(variables(&receiver.endpoint()))
+        .current_dir(home.path())
+        .stdin(input);
+    assert!(command.status().unwrap().success());
+    let received = receiver.received();
+    assert!(!received.requests.is_empty());
+    for request in &received.requests {
+        assert_eq!(request.headers["x-helper"], "1");
+    }
+    assert_answer(&read_to_string(home.path().join("answers")).unwrap());
+}
+
+#[test]
+fn answers_go_to_a_standard_stream_by_its_number() {
+    for number in ["1", "2"] {
+        let (home, input) = prepared();
+        let output = example::program("replay", home.path())
+            .args(["--answers", number])
+            .stdin(input)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(4));
+        let out = String::from_utf8(output.stdout).unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        let (answer, other) = match number {
+            "1" => (&*out, &*errors),
+            _ => errors
+                .split_once('\n')
+                .map(|(off, answer)| (answer, off))
+                .unwrap(),
+        };
+        assert_answer(answer);
+        assert!(other.starts_with("telemetry is off"), "{other}");
+    }
 }
 
 #[test]

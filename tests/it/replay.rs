@@ -242,6 +242,18 @@ fn invalid_lines_are_reported_with_their_number_and_skipped() {
 }
 
 #[test]
+fn byte_order_mark_is_ignored_only_at_the_beginning() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    replay.line(&format!("\u{feff}{SESSION}"));
+    replay.line(&skill("first"));
+    replay.line(&format!("\u{feff}{}", skill("second")));
+    let errors = vec!["line 3: not a JSON object".to_owned()];
+    assert_eq!(replay.end(), (2, errors));
+    assert_eq!(names(&receiver), ["skill_activated"]);
+}
+
+#[test]
 fn overlong_line_is_skipped_within_a_memory_limit() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
@@ -273,8 +285,9 @@ fn overlong_line_is_skipped_within_a_memory_limit() {
 fn oldest_session_is_ended_when_too_many_are_open() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
-    let lines = format!("{SESSION}\n").repeat(1_026) + &skill("newest");
-    replay.line(&lines);
+    let other_version = r#"{"step":"session","user_id":"u","app_version":"other"}"#;
+    replay.line(&format!("{SESSION}\n").repeat(1_026));
+    replay.line(&format!("{other_version}\n{}", skill("newest")));
     // There is one session end more than open sessions.
     replay.line(&format!("{}\n", r#"{"step":"session_end"}"#).repeat(1_025));
     let (status, errors) = replay.end();
@@ -285,7 +298,11 @@ fn oldest_session_is_ended_when_too_many_are_open() {
         [
             format!("line 1025: {full}"),
             format!("line 1026: {full}"),
-            "line 2052: no session is open".to_owned(),
+            format!(
+                r#"line 1028: {full}; app_version "other" is left out, the session goes on: the service's is "{}""#,
+                env!("CARGO_PKG_VERSION")
+            ),
+            "line 2054: no session is open".to_owned(),
         ]
     );
     assert_eq!(names(&receiver), ["skill_activated"]);

@@ -953,6 +953,88 @@ fn oldest_live_call_ends_at_the_time_of_the_line_that_begins_too_many() {
 }
 
 #[test]
+fn no_data_is_lost_when_every_line_ends_the_oldest_call() {
+    let mut host = Host::in_prompt();
+    host.receiver.answer(|_| {
+        thread::sleep(std::time::Duration::from_millis(50));
+        Answer::Ok
+    });
+    // More lines than the queue of an exporter holds.
+    const CALLS: usize = 20_000;
+    let begin =
+        |n| json!({"step": "tool_begin", "tool_name": "Read", "tool_use_id": format!("{n}")});
+    let lines: Vec<_> = (0..CALLS).map(|n| begin(n).to_string()).collect();
+    host.lines(&[&lines.join("\n")]);
+    let ended = host.end();
+    // All calls above the limit are reported, and the end of those that are open.
+    assert_eq!(ended.errors.len(), CALLS - 1_024 + 1);
+    assert_eq!(ended.status, 2);
+    let spans = ended.received.spans();
+    let tools = spans.iter().filter(|span| short_name(span) == "tool");
+    assert_eq!(tools.count(), CALLS);
+}
+
+#[test]
+fn time_of_a_recorded_line_with_a_report_counts_for_the_end_of_a_stored_run() {
+    let mut host = Host::start(&[]);
+    host.lines(&[
+        SESSION,
+        r#"{"step":"prompt","text":"1","at":"2026-04-20T09:00:00Z"}"#,
+        r#"{"step":"session","user_id":"u","app_version":"other","at":"2026-04-20T09:01:00Z"}"#,
+        // This line is not recorded.
+        r#"{"step":"session_start","at":"2026-04-20T09:02:00Z"}"#,
+    ]);
+    let ended = host.end();
+    assert_eq!(ended.errors.len(), 2, "{:#?}", ended.errors);
+    assert!(ended.errors[0].starts_with(r#"line 3: app_version "other" is left out"#));
+    let spans = ended.received.spans();
+    assert_eq!(spans[0].end - spans[0].start, 60_000_000_000);
+}
+
+#[test]
+fn errors_of_request_end_are_the_same_with_and_without_a_model() {
+    for (fields, reason) in [
+        (
+            r#""cost_usd":0,"stop_reason":"a","stop_reason":"b""#,
+            "duplicate field `stop_reason` (column 93)",
+        ),
+        (
+            r#""cost_usd":0,"input_tokens":-1"#,
+            "invalid value: integer `-1`, expected u64 (column 79)",
+        ),
+        (
+            r#""error":"e","status_code":500,"status_code":501"#,
+            "duplicate field `status_code` (column 92)",
+        ),
+    ] {
+        let mut host = Host::in_prompt();
+        host.lines(&[r#"{"step":"request_begin","model":"m","request":"r"}"#]);
+        for model in [
+            r#""model":"m""#,
+            r#""model":null"#,
+            r#""model":"""#,
+            r#""other":"m""#,
+        ] {
+            host.lines(&[&format!(
+                r#"{{"step":"request_end","request":"r",{model: <12},{fields}}}"#
+            )]);
+        }
+        // The request is still open.
+        host.lines(&[r#"{"step":"request_end","request":"r","cost_usd":0,"model":null}"#]);
+        let ended = host.end();
+        let expected: Vec<_> = (4..8)
+            .map(|line| format!("line {line}: {reason}"))
+            .collect();
+        assert_eq!(ended.errors, expected);
+        let logs = ended.received.logs();
+        let answered = logs
+            .iter()
+            .find(|log| log.name == "claude_code.api_request");
+        assert_eq!(answered.unwrap().attributes["model"], "m");
+    }
+}
+
+#[test]
 fn live_steps_are_valid_and_answered_while_telemetry_is_off() {
     let mut host = Host::start(&[("CLAUDE_CODE_ENABLE_TELEMETRY", "0")]);
     host.lines(&[

@@ -61,8 +61,9 @@ fn cannot_open(target: &OsStr, reason: impl Display) -> String {
     }
 }
 
-/// Duplicates an inherited descriptor. To open its path (`/dev/fd/4`) instead would fail for a socket, and after a
-/// change of user.
+/// Takes an inherited descriptor, or duplicates that of a standard stream. Subprocesses do not inherit the result: for the
+/// host, the answers end when no process has the descriptor. To open the path of the descriptor (`/dev/fd/4`) instead would
+/// fail for a socket, and after a change of user.
 #[cfg(unix)]
 #[allow(
     unsafe_code,
@@ -77,21 +78,24 @@ fn descriptor(number: &str) -> Result<File, String> {
         )
     };
     let raw = number.parse().map_err(|_| missing())?;
-    if raw == 0 {
-        return Err("descriptor 0 is standard input".to_owned());
-    }
-    // SAFETY: the call fails if `raw` is not open, and changes no other descriptor. The number of the duplicate is at
-    // least 3, above those of the standard streams.
-    let duplicate = unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 3) };
-    if duplicate == -1 {
+    let descriptor = match raw {
+        0 => return Err("descriptor 0 is standard input".to_owned()),
+        // SAFETY: the call fails if `raw` is not open, and changes no other descriptor. The number of the duplicate is at
+        // least 3, above those of the standard streams.
+        1 | 2 => unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 3) },
+        // SAFETY: the call fails if `raw` is not open, and changes no other descriptor.
+        _ if unsafe { libc::fcntl(raw, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 => -1,
+        _ => raw,
+    };
+    if descriptor == -1 {
         let error = io::Error::last_os_error();
         return Err(match error.raw_os_error() {
             Some(libc::EBADF) => missing(),
             _ => error.to_string(),
         });
     }
-    // SAFETY: the duplicate is open, and nothing else owns it.
-    Ok(unsafe { File::from_raw_fd(duplicate) })
+    // SAFETY: the descriptor is open, and nothing else owns it: it is a new one, or the host passed it for the answers.
+    Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
 #[cfg(not(unix))]

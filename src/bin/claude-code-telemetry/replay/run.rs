@@ -9,7 +9,7 @@ use claude_code_telemetry::{
 use serde::Deserialize;
 
 use super::answers::Answers;
-use super::backpressure::{Backpressure, Delivery};
+use super::backpressure::Backpressure;
 use super::field::{before, lasting, optional, read};
 use super::nesting::Nesting;
 use super::scope::Scope;
@@ -96,8 +96,10 @@ impl<'a> Run<'a> {
         let at = at.map(|At(time)| time);
         // All times of a step with a duration are derived from this one, so that its durations are exact.
         let end = at.unwrap_or_else(SystemTime::now);
+        // The problem of a line that was recorded nevertheless.
+        let mut problem = None;
         match step.as_str() {
-            "session" => self.start_session(line, at)?,
+            "session" => problem = self.start_session(line, at)?,
             "session_end" => {
                 let scope = self.open.pop().ok_or_else(no_open_session)?;
                 scope.end(at);
@@ -118,10 +120,10 @@ impl<'a> Run<'a> {
             "tool" => tool::called(line, self.scope()?, end)?,
             "hook" => hook(line, self.recorder()?, end)?,
 
-            "request_begin" => live::request_begin(line, self.scope()?, at)?,
+            "request_begin" => problem = live::request_begin(line, self.scope()?, at)?,
             "request_attempt" => live::request_attempt(line, self.scope()?, at)?,
             "request_end" => live::request_end(line, self.scope()?, at)?,
-            "tool_begin" => live::tool_begin(line, self.scope()?, at)?,
+            "tool_begin" => problem = live::tool_begin(line, self.scope()?, at)?,
             "tool_decided" => live::tool_decided(line, self.scope()?)?,
             "tool_executing" => live::tool_executing(line, self.scope()?, at)?,
             "tool_end" => live::tool_end(line, self.scope()?, at)?,
@@ -157,13 +159,19 @@ impl<'a> Run<'a> {
         self.is_current |=
             at.is_none() && matches!(step.as_str(), "prompt" | "tool_begin" | "request_begin");
         if let Some(Started { telemetry, .. }) = &self.started {
-            let receiver = Receiver {
-                telemetry,
-                stop: self.stop,
+            let delivered = || {
+                let exporters = telemetry.health().exporters;
+                exporters.iter().map(|exporter| exporter.delivered).sum()
             };
-            self.backpressure.line(line.len(), &receiver);
+            // After a signal, a flush does not wait, and counts as incomplete.
+            let flush = || {
+                flush(telemetry, self.stop).is_none_or(|report| {
+                    report.exporters.iter().any(|exporter| exporter.queued > 0)
+                })
+            };
+            self.backpressure.line(line.len(), delivered, flush);
         }
-        Ok(())
+        problem.map_or(Ok(()), Err)
     }
 
     /// Ends open sessions, delivers all data, and reports losses.
@@ -189,7 +197,12 @@ impl<'a> Run<'a> {
     }
 
     /// Starts a session. The first session starts the telemetry, with its `app_version` as the version of the service.
-    fn start_session(&mut self, line: &str, at: Option<SystemTime>) -> Result<(), String> {
+    /// Returns the problem to report, if there is one.
+    fn start_session(
+        &mut self,
+        line: &str,
+        at: Option<SystemTime>,
+    ) -> Result<Option<String>, String> {
         let options: SessionOptions = read(line)?;
         let SessionStep { app_version } = read(line)?;
         let started = self
@@ -198,19 +211,20 @@ impl<'a> Run<'a> {
         let session = started.telemetry.session(options);
         self.open
             .push(Scope::new(session, Rc::clone(&self.nesting)));
+        let mut problems = Vec::new();
         if self.open.len() > OPEN_SESSIONS {
             self.open.remove(0).end(at);
-            return Err(format!(
+            problems.push(format!(
                 "more than {OPEN_SESSIONS} sessions are open: this one is started, the oldest is ended"
             ));
         }
-        match app_version.filter(|version| *version != started.version) {
-            None => Ok(()),
-            Some(version) => Err(format!(
+        if let Some(version) = app_version.filter(|version| *version != started.version) {
+            problems.push(format!(
                 "app_version {version:?} is left out, the session goes on: the service's is {:?}",
                 started.version
-            )),
+            ));
         }
+        Ok((!problems.is_empty()).then(|| problems.join("; ")))
     }
 
     /// Writes the answer to a question, and returns the result of its step.
@@ -244,24 +258,6 @@ fn flush(telemetry: &Telemetry, stop: &Stop) -> Option<Report> {
     let flushed = telemetry.clone();
     stop.run(move || flushed.flush())
         .unwrap_or_else(|_| Some(telemetry.flush()))
-}
-
-/// The deliveries of the telemetry. After a signal, a flush does not wait, and counts as incomplete.
-struct Receiver<'a> {
-    telemetry: &'a Telemetry,
-    stop: &'a Stop,
-}
-
-impl Delivery for Receiver<'_> {
-    fn delivered(&self) -> u64 {
-        let exporters = self.telemetry.health().exporters;
-        exporters.iter().map(|exporter| exporter.delivered).sum()
-    }
-
-    fn flush(&self) -> bool {
-        flush(self.telemetry, self.stop)
-            .is_none_or(|report| report.exporters.iter().any(|exporter| exporter.queued > 0))
-    }
 }
 
 /// Records the hooks of one hook event, which ended at `end`.
