@@ -14,7 +14,7 @@ const AFTER_FETCH: Duration = Duration::from_secs(120);
 /// The time for which an ended series stays on the page after its end if it was not scraped since.
 const WITHOUT_FETCH: Duration = Duration::from_secs(600);
 
-/// A reader of the registry for a page. Values are always cumulative since the start of the series.
+/// A reader of the registry for the Prometheus page. Values are always cumulative since the start of the series.
 pub(crate) struct ScrapeReader {
     reader: usize,
     registry: Arc<Registry>,
@@ -143,6 +143,7 @@ mod tests {
         assert_eq!(values(&mut reader, start + seconds(500)), [3.0]);
         let page = reader.collect(start + seconds(550));
         reader.fetched(&page);
+        // The reader found the end of the series more than 120 seconds ago.
         assert_eq!(values(&mut reader, start + seconds(551)), [0.0; 0]);
         drop(attributes);
         registry.remove_ended();
@@ -170,6 +171,7 @@ mod tests {
         assert_eq!(values(&mut reader, start + seconds(130)), [2.0]);
         let page = reader.collect(start + seconds(131));
         reader.fetched(&page);
+        // The reader found the end of the series 130 seconds ago.
         assert_eq!(values(&mut reader, start + seconds(260)), [0.0; 0]);
         // The series was removed from the page, but the registry still has it.
         add();

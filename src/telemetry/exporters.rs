@@ -191,11 +191,11 @@ impl Exporters {
         runtime: &Runtime,
     ) {
         // Only the new handles are turned on: the others are already as the configuration asks for.
-        let own = std::mem::replace(&mut self.all, handles);
+        let others = std::mem::replace(&mut self.all, handles);
         self.turn_on(config, runtime);
         // Records why an exporter is unavailable.
         self.turn_off(config, Duration::ZERO);
-        self.all.splice(0..0, own);
+        self.all.splice(0..0, others);
         self.host = Some(Box::new(providers));
     }
 

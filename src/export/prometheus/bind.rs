@@ -1,4 +1,4 @@
-//! The listeners of the page and their addresses.
+//! The listeners of a scrape endpoint and their addresses.
 
 use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};

@@ -29,6 +29,8 @@ fn deliver(registry: &Registry) {
     registry.remove_ended();
 }
 
+/// Series with a `session.id` end with their session, all others only when their attributes are outdated. Both make
+/// room after a change of the configuration.
 #[test]
 fn outdated_series_make_room_after_their_delivery() {
     for is_session_scoped in [false, true] {
@@ -39,6 +41,7 @@ fn outdated_series_make_room_after_their_delivery() {
         let ended = registry.open(&before, SeriesKind::PullRequests).unwrap();
         drop(ended);
         registry.mark_outdated();
+        // A session uses these attributes again, so they are not outdated any more.
         registry.intern(session_attributes("after", is_session_scoped));
 
         // The old series are not delivered yet.
@@ -62,6 +65,7 @@ fn attribute_bytes_are_bounded_shared_and_released() {
     let mut registry = Registry::new(0, Clock::default());
     registry.max_attribute_bytes = 100;
     registry.add_reader(READER);
+    // Each attribute set has 40 bytes. The name of the model has 10, which both series share.
     let (first, second) = ("1".repeat(40), "2".repeat(40));
     let first = registry.intern(session_attributes(&first, true));
     let second = registry.intern(session_attributes(&second, true));
@@ -101,7 +105,7 @@ fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registr
     let before = registry.intern(session_attributes("before", true));
     drop(registry.open(&before, SeriesKind::Commits));
     deliver(&registry);
-    // The reference `before` is that of a session that the session table remembers, so its series is kept.
+    // The reference `before` stands for a session that can be opened again, so its series is kept.
     let after = registry.intern(session_attributes("after", true));
     assert!(registry.open(&after, SeriesKind::Commits).is_none());
     drop(before);
@@ -153,7 +157,7 @@ fn samples_contain_every_measurement_while_sessions_open_and_close() {
     deliver(&registry);
     assert_eq!(registry.undelivered(READER), 0);
     assert!(registry.collect(READER).is_empty());
-    // The reference `standard` is that of a session that the session table remembers, so the series continues.
+    // The reference `standard` stands for a session that can be opened again, so the series continues.
     drop(registry.open(&standard, SeriesKind::Commits));
     let total = (THREADS * OPENINGS) as f64;
     assert_eq!(registry.collect(READER)[0].value, total);

@@ -47,7 +47,7 @@ fn success_with_an_unreadable_body_is_a_success() {
 
 #[test]
 #[cfg(feature = "http")]
-fn success_with_an_empty_broken_or_endless_body_is_a_success() {
+fn success_with_an_empty_broken_or_too_long_body_is_a_success() {
     for &protocol in HTTP {
         let empty = Answer::status(200);
         assert_eq!(outcome_of(protocol, empty), DELIVERED, "{protocol:?}");
@@ -95,7 +95,7 @@ fn retryable_http_status_is_retried_after_the_requested_wait() {
 
 #[test]
 #[cfg(feature = "http")]
-fn other_http_statuses_are_final() {
+fn other_http_statuses_are_not_retryable() {
     use super::support::status_message;
     for &protocol in HTTP {
         for code in [300, 304, 307, 308, 400, 404, 405, 415, 500, 501] {
@@ -126,7 +126,7 @@ fn other_http_statuses_are_final() {
 
 #[test]
 #[cfg(feature = "http")]
-fn error_message_of_the_receiver_is_passed_on_from_any_media_type() {
+fn error_message_of_the_receiver_is_passed_on_unless_it_is_html() {
     use super::support::status_message;
     for (kind, body) in [
         ("application/x-protobuf", status_message("bad\r\nfield")),
@@ -145,6 +145,7 @@ fn error_message_of_the_receiver_is_passed_on_from_any_media_type() {
     }
     let page = Answer::status(400).body("text/html", "<html>");
     assert!(!text(&outcome_of(Protocol::HttpJson, page)).contains("html"));
+    // A message is cut at 200 characters. The rest of the text is the status and the address.
     let long = Answer::status(400).body("text/plain", "x".repeat(1000));
     assert!(text(&outcome_of(Protocol::HttpJson, long)).len() < 260);
 }
@@ -167,6 +168,7 @@ fn error_message_with_unreadable_details_is_passed_on() {
 #[cfg(feature = "grpc")]
 fn wait_of_a_status_whose_message_is_not_utf8_is_kept() {
     use base64::Engine;
+    // A `google.protobuf.Duration` of two seconds: field 1, as a varint.
     let delay = field(1, &[1 << 3, 2]);
     let info = [
         field(1, b"type.googleapis.com/google.rpc.RetryInfo"),
@@ -268,7 +270,7 @@ fn broken_details_of_a_grpc_status_are_ignored() {
 
 #[test]
 #[cfg(feature = "grpc")]
-fn http_answer_of_a_proxy_to_a_grpc_call_is_understood() {
+fn http_answer_of_a_proxy_to_a_grpc_call_is_classified_by_its_status() {
     let of = |code| outcome_of(Protocol::Grpc, Answer::status(code));
     assert!(matches!(class(&of(503)), FailureClass::Retryable { .. }));
     assert!(class(&of(401)) == FailureClass::Unauthenticated);
