@@ -49,7 +49,7 @@ impl Environment {
         names
     }
 
-    /// Returns all variables.
+    /// Returns all variables whose names are UTF-8.
     pub(crate) fn entries(&self) -> Vec<EnvironmentVariable> {
         match self {
             Self::Process => entries_of(std::env::vars_os()),

@@ -261,10 +261,10 @@ mod tests {
             text(&custom_attributes(&config(&variables))),
             "team=a osmosis=u user.name=v"
         );
-        let off = [
+        let turned_off = [
             ("OTEL_RESOURCE_ATTRIBUTES", all),
             ("OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", "false"),
         ];
-        assert_eq!(custom_attributes(&config(&off)), []);
+        assert_eq!(custom_attributes(&config(&turned_off)), []);
     }
 }

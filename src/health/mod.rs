@@ -180,7 +180,7 @@ pub struct ExporterHealth {
 pub struct Health {
     /// The exporters of all signals.
     pub exporters: Vec<ExporterHealth>,
-    /// Measurements that were dropped because they were negative or not a number.
+    /// Measurements that were dropped because they were negative, infinite or not a number.
     pub invalid_measurements: u64,
     /// Measurements that were dropped because they were recorded after the shutdown.
     pub after_shutdown: u64,

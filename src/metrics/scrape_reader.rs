@@ -130,13 +130,13 @@ mod tests {
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
         reader.start();
         let attributes = registry.intern(standard(true));
-        let held = registry.open(&attributes, SeriesKind::Commits).unwrap();
-        held.add(1.0);
+        let counter = registry.open(&attributes, SeriesKind::Commits).unwrap();
+        counter.add(1.0);
         let start = Instant::now();
         let live = reader.collect(start);
         reader.fetched(&live);
-        held.add(2.0);
-        drop(held);
+        counter.add(2.0);
+        drop(counter);
 
         // A fetch before the end of the series must not remove it.
         assert_eq!(values(&mut reader, start + seconds(1)), [3.0]);

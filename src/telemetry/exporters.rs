@@ -224,8 +224,8 @@ impl Exporters {
     /// with the same configuration continues.
     fn headers_helper(&mut self, config: &Config, runtime: &Runtime) -> Option<Arc<Helper>> {
         let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
-        let any = signals.iter().any(|signal| config.otlp(*signal).is_some());
-        let wanted = config.headers_helper.as_ref().filter(|_| any)?;
+        let uses_otlp = signals.iter().any(|signal| config.otlp(*signal).is_some());
+        let wanted = config.headers_helper.as_ref().filter(|_| uses_otlp)?;
         if let Some(running) = self.helper.upgrade()
             && running.config() == wanted
         {

@@ -111,8 +111,8 @@ fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registr
     drop(before);
     registry.mark_outdated();
     let after = registry.intern(session_attributes("after", true));
-    let held = registry.open(&after, SeriesKind::Commits);
-    assert!(held.is_some());
+    let opened = registry.open(&after, SeriesKind::Commits);
+    assert!(opened.is_some());
     assert_eq!(registry.len(), 1);
     assert_eq!(registry.lock().sets.len(), 1);
 }
@@ -121,11 +121,11 @@ fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registr
 fn concurrent_additions_lose_no_measurement() {
     let registry = registry_with_limit(1);
     let standard = registry.intern(session_attributes("a", true));
-    let held = registry.open(&standard, SeriesKind::Commits).unwrap();
+    let counter = registry.open(&standard, SeriesKind::Commits).unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
-            let held = held.clone();
-            scope.spawn(move || (0..10_000).for_each(|_| held.add(0.5)));
+            let counter = counter.clone();
+            scope.spawn(move || (0..10_000).for_each(|_| counter.add(0.5)));
         }
     });
     assert_eq!(registry.collect(READER)[0].value, 20_000.0);
@@ -193,16 +193,16 @@ fn full_registry_has_room_again_after_a_session_was_forgotten() {
 fn reader_receives_only_measurements_after_it_was_added() {
     let registry = registry_with_limit(2);
     let standard = registry.intern(session_attributes("a", true));
-    let held = registry.open(&standard, SeriesKind::Commits).unwrap();
-    held.add(1.0);
+    let commits = registry.open(&standard, SeriesKind::Commits).unwrap();
+    commits.add(1.0);
     drop(registry.open(&standard, SeriesKind::PullRequests));
     registry.remove_reader(READER);
     assert_eq!(registry.undelivered(READER), 0);
     assert!(registry.collect(READER).is_empty());
     registry.add_reader(READER);
-    held.add(2.0);
+    commits.add(2.0);
     let samples = registry.collect(READER);
-    // The other series ended before.
+    // Only the commits, because the pull requests ended before.
     let [sample] = &samples[..] else {
         panic!("{samples:?}");
     };

@@ -190,7 +190,7 @@ fn wait_of_a_status_whose_message_is_not_utf8_is_kept() {
 fn grpc_codes_have_the_outcomes_of_the_specification() {
     use Code::*;
     let wait = Duration::from_millis(1500);
-    let of = |answer| outcome_of(Protocol::Grpc, answer);
+    let grpc_outcome = |answer| outcome_of(Protocol::Grpc, answer);
     for code in [
         Cancelled,
         DeadlineExceeded,
@@ -199,16 +199,16 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
         Unavailable,
         DataLoss,
     ] {
-        let outcome = of(Answer::code(code, ""));
+        let outcome = grpc_outcome(Answer::code(code, ""));
         assert!(class(&outcome) == FailureClass::RETRYABLE, "{outcome:?}");
-        let outcome = of(Answer::code(code, "").retry_after(wait));
+        let outcome = grpc_outcome(Answer::code(code, "").retry_after(wait));
         let expected = Some(wait);
         assert!(
             class(&outcome) == FailureClass::Retryable { after: expected },
             "{outcome:?}"
         );
     }
-    let outcome = of(Answer::code(ResourceExhausted, "quota used up"));
+    let outcome = grpc_outcome(Answer::code(ResourceExhausted, "quota used up"));
     assert!(class(&outcome) == FailureClass::Rejected, "{outcome:?}");
     let words = text(&outcome);
     assert!(
@@ -216,7 +216,7 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
         "{words}"
     );
     assert!(words.ends_with(": quota used up"), "{words}");
-    let outcome = of(Answer::code(ResourceExhausted, "quota").retry_after(wait));
+    let outcome = grpc_outcome(Answer::code(ResourceExhausted, "quota").retry_after(wait));
     let expected = Some(wait);
     assert!(
         class(&outcome) == FailureClass::Retryable { after: expected },
@@ -232,7 +232,7 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
             "Error, decoded message length too large: found 5 bytes",
         ),
     ] {
-        let outcome = of(Answer::code(code, message));
+        let outcome = grpc_outcome(Answer::code(code, message));
         assert!(class(&outcome) == FailureClass::TooLarge, "{outcome:?}");
     }
     for code in [
@@ -244,18 +244,21 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
         Internal,
         Unimplemented,
     ] {
-        let outcome = of(Answer::code(code, "no %ä\n").retry_after(wait));
+        let outcome = grpc_outcome(Answer::code(code, "no %ä\n").retry_after(wait));
         assert!(class(&outcome) == FailureClass::Rejected, "{outcome:?}");
         assert!(text(&outcome).ends_with(": no %ä"), "{outcome:?}");
     }
     for code in [Unauthenticated, PermissionDenied] {
-        let outcome = of(Answer::code(code, "token expired"));
+        let outcome = grpc_outcome(Answer::code(code, "token expired"));
         assert!(
             class(&outcome) == FailureClass::Unauthenticated,
             "{outcome:?}"
         );
     }
-    assert!(text(&of(Answer::code(Unimplemented, ""))).contains("is it an OTLP/gRPC endpoint"));
+    assert!(
+        text(&grpc_outcome(Answer::code(Unimplemented, "")))
+            .contains("is it an OTLP/gRPC endpoint")
+    );
 }
 
 #[test]
@@ -271,11 +274,14 @@ fn broken_details_of_a_grpc_status_are_ignored() {
 #[test]
 #[cfg(feature = "grpc")]
 fn http_answer_of_a_proxy_to_a_grpc_call_is_classified_by_its_status() {
-    let of = |code| outcome_of(Protocol::Grpc, Answer::status(code));
-    assert!(matches!(class(&of(503)), FailureClass::Retryable { .. }));
-    assert!(class(&of(401)) == FailureClass::Unauthenticated);
-    assert!(class(&of(404)) == FailureClass::Rejected);
-    let page = of(200);
+    let grpc_outcome = |code| outcome_of(Protocol::Grpc, Answer::status(code));
+    assert!(matches!(
+        class(&grpc_outcome(503)),
+        FailureClass::Retryable { .. }
+    ));
+    assert!(class(&grpc_outcome(401)) == FailureClass::Unauthenticated);
+    assert!(class(&grpc_outcome(404)) == FailureClass::Rejected);
+    let page = grpc_outcome(200);
     assert!(class(&page) == FailureClass::Rejected, "{page:?}");
     assert!(text(&page).contains("not in gRPC"), "{page:?}");
 }
