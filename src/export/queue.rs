@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queue_is_full_by_records_and_by_bytes() {
+    fn queue_holds_enough_for_an_export_by_records_or_by_bytes() {
         let queue = Queue::new();
         for _ in 0..BATCH_RECORDS {
             assert!(!queue.is_full());

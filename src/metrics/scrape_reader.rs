@@ -14,7 +14,7 @@ const AFTER_FETCH: Duration = Duration::from_secs(120);
 /// The time for which an ended series stays on the page after its end if it was not scraped since.
 const WITHOUT_FETCH: Duration = Duration::from_secs(600);
 
-/// A reader of the registry for a page. Values are always cumulative since the start of the series.
+/// A reader of the registry for the Prometheus page. Values are always cumulative since the start of the series.
 pub(crate) struct ScrapeReader {
     reader: usize,
     registry: Arc<Registry>,
@@ -130,19 +130,20 @@ mod tests {
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
         reader.start();
         let attributes = registry.intern(standard(true));
-        let held = registry.open(&attributes, SeriesKind::Commits).unwrap();
-        held.add(1.0);
+        let counter = registry.open(&attributes, SeriesKind::Commits).unwrap();
+        counter.add(1.0);
         let start = Instant::now();
         let live = reader.collect(start);
         reader.fetched(&live);
-        held.add(2.0);
-        drop(held);
+        counter.add(2.0);
+        drop(counter);
 
         // A fetch before the end of the series must not remove it.
         assert_eq!(values(&mut reader, start + seconds(1)), [3.0]);
         assert_eq!(values(&mut reader, start + seconds(500)), [3.0]);
         let page = reader.collect(start + seconds(550));
         reader.fetched(&page);
+        // The reader found the end of the series more than 120 seconds ago.
         assert_eq!(values(&mut reader, start + seconds(551)), [0.0; 0]);
         drop(attributes);
         registry.remove_ended();
@@ -170,6 +171,7 @@ mod tests {
         assert_eq!(values(&mut reader, start + seconds(130)), [2.0]);
         let page = reader.collect(start + seconds(131));
         reader.fetched(&page);
+        // The reader found the end of the series 130 seconds ago.
         assert_eq!(values(&mut reader, start + seconds(260)), [0.0; 0]);
         // The series was removed from the page, but the registry still has it.
         add();

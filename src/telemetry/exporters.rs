@@ -191,11 +191,11 @@ impl Exporters {
         runtime: &Runtime,
     ) {
         // Only the new handles are turned on: the others are already as the configuration asks for.
-        let own = std::mem::replace(&mut self.all, handles);
+        let others = std::mem::replace(&mut self.all, handles);
         self.turn_on(config, runtime);
         // Records why an exporter is unavailable.
         self.turn_off(config, Duration::ZERO);
-        self.all.splice(0..0, own);
+        self.all.splice(0..0, others);
         self.host = Some(Box::new(providers));
     }
 
@@ -224,8 +224,8 @@ impl Exporters {
     /// with the same configuration continues.
     fn headers_helper(&mut self, config: &Config, runtime: &Runtime) -> Option<Arc<Helper>> {
         let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
-        let any = signals.iter().any(|signal| config.otlp(*signal).is_some());
-        let wanted = config.headers_helper.as_ref().filter(|_| any)?;
+        let uses_otlp = signals.iter().any(|signal| config.otlp(*signal).is_some());
+        let wanted = config.headers_helper.as_ref().filter(|_| uses_otlp)?;
         if let Some(running) = self.helper.upgrade()
             && running.config() == wanted
         {

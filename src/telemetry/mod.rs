@@ -331,7 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn configuration_of_disabled_telemetry_is_resolved_once() {
+    fn disabled_telemetry_has_the_default_configuration_and_resolves_it_once() {
         let telemetry = Telemetry::disabled();
         let config = telemetry.config();
         assert!(telemetry.flush().is_complete() && telemetry.shutdown().is_complete());

@@ -41,9 +41,9 @@ use serve::Server;
 
 /// The pause before a port that is in use is tried again: the agent that uses it may end.
 const RETRY: Duration = Duration::from_secs(5);
-/// The interval at which series are read if no client fetches the page.
+/// The interval at which the series are read, whether or not a client fetches the page.
 const READ_INTERVAL: Duration = Duration::from_secs(60);
-/// The longest time that the end of a page waits for clients that are still fetching it.
+/// The longest time for which a scrape endpoint that is closed waits for clients that are still fetching the page.
 const LAST_FETCHES: Duration = Duration::from_millis(500);
 
 /// Creates the handle of the Prometheus exporter, and the function that starts its scrape endpoints.
