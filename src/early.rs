@@ -128,7 +128,7 @@ impl EarlyRecords {
             record(recorder);
         }
         if let Some(session) = recorder.session() {
-            // The sequence shows a gap where events were lost.
+            // Skips the sequence numbers of lost events: a gap shows the loss.
             (session.state.sequence).fetch_add(lost_events, Ordering::Relaxed);
             session.telemetry.lost_early(lost_events);
         }
