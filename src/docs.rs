@@ -17,7 +17,7 @@
 /// Returns the definitions of the links between the documents.
 ///
 /// A document ends with definitions that work in the repository. The first definition of a label wins, so these come before
-/// the text of every document here. A test compares the labels.
+/// the text of every document here. A test checks that the documents and this list define the same labels.
 macro_rules! links {
     () => {
         concat!(

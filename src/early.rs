@@ -16,7 +16,7 @@ const MAX_RECORDS: usize = 1_024;
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The time after which a forked child considers the lock orphaned. A living thread of the child holds it for less time
 /// than this; a thread that does not exist in the child never releases it.
-const HELD: Duration = Duration::from_millis(100);
+const ORPHANED_AFTER: Duration = Duration::from_millis(100);
 
 /// A buffer for records from before the start of the telemetry, which are recorded later with their original time.
 ///
@@ -47,7 +47,7 @@ const HELD: Duration = Duration::from_millis(100);
 /// ```
 #[must_use = "what is recorded here is dropped unless it is delivered"]
 pub struct EarlyRecords {
-    waiting: Mutex<EarlyQueue>,
+    queue: Mutex<EarlyQueue>,
     /// The recorder for all records after the delivery.
     recorder: OnceLock<Recorder>,
     process: Process,
@@ -78,12 +78,13 @@ pub struct EarlyReport {
 }
 
 impl EarlyRecords {
+    // Adds a method `record_*` for each kind of record.
     record_methods!(|self, record| self.keep(record));
 
     /// Creates an empty buffer.
     pub fn new() -> Self {
         Self {
-            waiting: Mutex::default(),
+            queue: Mutex::default(),
             recorder: OnceLock::new(),
             process: Process::current(),
             orphaned: AtomicBool::new(false),
@@ -104,7 +105,8 @@ impl EarlyRecords {
     /// ```
     pub fn deliver_to(&self, session: &Session) -> EarlyReport {
         let recorder = session.recorder();
-        let Some(mut waiting) = self.waiting() else {
+        let Some(mut queue) = self.lock() else {
+            // In a forked child whose lock is orphaned, only later records reach the session.
             let _ = self.recorder.set(recorder.clone());
             return EarlyReport::default();
         };
@@ -116,7 +118,7 @@ impl EarlyRecords {
             lost_events,
             lost_measurements,
             ..
-        } = std::mem::take(&mut *waiting);
+        } = std::mem::take(&mut *queue);
         let report = EarlyReport {
             delivered: records.len() as u64,
             lost: lost_events + lost_measurements,
@@ -126,7 +128,7 @@ impl EarlyRecords {
             record(recorder);
         }
         if let Some(session) = recorder.session() {
-            // The sequence shows a gap where events were lost.
+            // Skips the sequence numbers of lost events: a gap shows the loss.
             (session.state.sequence).fetch_add(lost_events, Ordering::Relaxed);
             session.telemetry.lost_early(lost_events);
         }
@@ -138,39 +140,39 @@ impl EarlyRecords {
         if let Some(recorder) = self.recorder.get() {
             return record.record(recorder);
         }
-        let Some(mut waiting) = self.waiting() else {
+        let Some(mut queue) = self.lock() else {
             return;
         };
         // The delivery completed while this call waited for the lock.
         if let Some(recorder) = self.recorder.get() {
-            drop(waiting);
+            drop(queue);
             return record.record(recorder);
         }
         let size = size_of::<R>() + record.size();
-        let bytes = waiting.bytes.saturating_add(size);
-        if waiting.records.len() < MAX_RECORDS && bytes <= MAX_BYTES {
+        let bytes = queue.bytes.saturating_add(size);
+        if queue.records.len() < MAX_RECORDS && bytes <= MAX_BYTES {
             if let Some(time) = record.event_time() {
                 time.get_or_insert_with(SystemTime::now);
             }
-            waiting.bytes = bytes;
-            (waiting.records).push(Box::new(move |recorder| record.record(recorder)));
+            queue.bytes = bytes;
+            (queue.records).push(Box::new(move |recorder| record.record(recorder)));
         } else if record.event_time().is_some() {
-            waiting.lost_events += 1;
+            queue.lost_events += 1;
         } else {
-            waiting.lost_measurements += 1;
+            queue.lost_measurements += 1;
         }
     }
 
     /// Locks the buffer. Returns `None` in a forked child if another thread held the lock at the fork.
-    fn waiting(&self) -> Option<MutexGuard<'_, EarlyQueue>> {
+    fn lock(&self) -> Option<MutexGuard<'_, EarlyQueue>> {
         if self.process.is_current() {
-            let waiting = self.waiting.lock();
-            return Some(waiting.unwrap_or_else(PoisonError::into_inner));
+            let queue = self.queue.lock();
+            return Some(queue.unwrap_or_else(PoisonError::into_inner));
         }
-        let end = Instant::now() + HELD;
+        let end = Instant::now() + ORPHANED_AFTER;
         while !self.orphaned.load(Ordering::Relaxed) {
-            match self.waiting.try_lock() {
-                Ok(waiting) => return Some(waiting),
+            match self.queue.try_lock() {
+                Ok(queue) => return Some(queue),
                 Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
                 Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::yield_now(),
                 Err(TryLockError::WouldBlock) => self.orphaned.store(true, Ordering::Relaxed),

@@ -115,7 +115,8 @@
     )
 )]
 
-// rustdoc lists the methods of a type in the order of the modules that define them. These two define the first ones.
+// rustdoc lists the methods of a type in the order of the modules that define them. These two come first, because they
+// define the methods to read first.
 mod session;
 mod telemetry;
 

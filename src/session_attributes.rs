@@ -1,4 +1,5 @@
-//! The standard attributes of one session as they are sent: the identity after the switches are applied.
+//! The standard attributes of one session as they are sent: without those that the configuration withholds, for example
+//! with `OTEL_METRICS_INCLUDE_SESSION_ID=false`.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -31,7 +32,7 @@ const COUNT: usize = STANDARD_ATTRIBUTES.len();
 
 /// The final standard attributes, followed by the custom ones of the configuration.
 ///
-/// Sessions with equal attributes have equal values, of which the registry keeps one copy.
+/// Sessions whose metrics have equal attributes share one copy: `Registry::intern` of the metrics returns it.
 #[derive(Debug, Default)]
 pub(crate) struct SessionAttributes {
     /// The values of [`STANDARD_ATTRIBUTES`], in that order; `None` for an attribute that is not sent.
@@ -51,7 +52,7 @@ impl SessionAttributes {
     }
 
     /// Returns the attributes for metrics, and the number of shortened ones; `None` if metrics use the attributes
-    /// unchanged. `custom`: the custom attributes for metrics.
+    /// unchanged. `custom` is the result of [`custom_for_metrics`].
     pub(crate) fn for_metrics(&self, custom: &CustomAttributes) -> Option<(Self, usize)> {
         let short = Self {
             values: self
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_shortened_to_whole_characters_of_1024_utf16_units() {
+    fn text_is_shortened_to_1024_utf16_units_without_splitting_a_surrogate_pair() {
         let exact = "x".repeat(1024);
         assert_eq!(shorten(&exact), exact);
         assert_eq!(shorten(&(exact.clone() + "y")), exact);

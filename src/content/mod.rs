@@ -1,7 +1,7 @@
 //! Content that may be exported: redaction, truncation and shaping.
 //!
 //! Prompts, tool input, tool output and bodies are passed as [`Content`], which no code outside this module can read.
-//! The [`ContentPolicy`] reads it if the content switches (`OTEL_LOG_*`) allow, and returns a form with its own limits.
+//! The [`ContentPolicy`] reads it if the content switches (`OTEL_LOG_*`) allow, and returns the form that may be sent.
 
 mod gated;
 pub(crate) mod json;

@@ -14,7 +14,7 @@ pub struct ContentPolicy {
     pub(crate) tool_details: bool,
     pub(crate) tool_content: bool,
     pub(crate) raw_api_bodies: bool,
-    /// `tool_result.error`: the only switch that is on by default.
+    /// True if the error messages of failed tools are sent: the only switch that is on by default.
     pub(crate) error_messages: bool,
     /// The content limit in UTF-16 code units, including the marker at the end of a truncated text; never shorter than
     /// this marker.

@@ -20,8 +20,8 @@ const MAX_DEPTH: usize = 1 << 20;
 
 /// Returns the JSON text of a tool's input without everything long, wide and deep; `None` when the input is not JSON.
 ///
-/// Strings are truncated and measured wherever they are shown. Members are counted as written: a repeated key counts
-/// each time.
+/// A long string is truncated wherever it is shown, and its length is appended. Members are counted as written: a
+/// repeated key counts each time.
 pub fn shape(json: &str) -> Option<String> {
     let mut shaper = Shaper {
         scanner: Scanner::new(json, MAX_DEPTH),

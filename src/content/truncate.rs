@@ -71,7 +71,7 @@ mod tests {
         fit(text, limit, limit)
     }
 
-    fn is_usable(limit: usize) -> bool {
+    fn has_room_for_marker(limit: usize) -> bool {
         marker(limit).len() <= limit
     }
 
@@ -124,11 +124,11 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_without_room_for_its_marker_is_not_usable() {
-        assert!(is_usable(DEFAULT_LIMIT));
-        let smallest = (0..100).find(|&limit| is_usable(limit)).unwrap();
+    fn limit_without_room_for_its_marker_leaves_an_empty_text() {
+        assert!(has_room_for_marker(DEFAULT_LIMIT));
+        let smallest = (0..100).find(|&limit| has_room_for_marker(limit)).unwrap();
         assert_eq!(smallest, marker(smallest).len());
-        assert!((smallest..1_000).all(is_usable));
+        assert!((smallest..1_000).all(has_room_for_marker));
         let text = "x".repeat(100);
         let cut = truncate(&text, smallest - 1);
         assert_eq!((&*cut.text, cut.truncated), ("", true));
@@ -142,8 +142,9 @@ mod tests {
         assert!(cut.text.ends_with("exceeds 60KB limit]"));
         assert!(!fit(&"x".repeat(100), 100, DEFAULT_LIMIT).truncated);
         assert!(!fit("xx", 2, DEFAULT_LIMIT).truncated);
-        let none = fit("xxx", 2, DEFAULT_LIMIT);
-        assert_eq!((&*none.text, none.original_length), ("", 3));
+        // Not even the marker fits.
+        let empty = fit("xxx", 2, DEFAULT_LIMIT);
+        assert_eq!((&*empty.text, empty.original_length), ("", 3));
     }
 
     proptest! {

@@ -47,7 +47,7 @@ metrics! {
         Decision = "decision", "Outcome";
         DecisionSource = "source", "Source of the decision";
         EditTool = "tool_name", "The editing tool";
-        Text = "language", "Programming language of the file; `unknown` for other extensions";
+        Text = "language", "Programming language of the file; `unknown` if the extension is not known";
     }
     ACTIVE_TIME = "claude_code.active_time.total", "s", "Total active time in seconds" {
         ActivityType = "type", "`user`: keyboard interaction; `cli`: tools and model responses";

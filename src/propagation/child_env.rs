@@ -8,9 +8,9 @@ use crate::environment::Environment;
 
 /// The environment of a subprocess, as changes to that of this process.
 ///
-/// It propagates the trace context of the tool's execution (`TRACEPARENT`, `TRACESTATE`) and removes the `OTEL_*`
-/// variables, which would make an instrumented child export to the agent's receiver. If tracing is off, the trace
-/// context stays unchanged.
+/// It propagates the trace context of the handle that returned it, such as a tool's execution (`TRACEPARENT`,
+/// `TRACESTATE`), and removes the `OTEL_*` variables, which would make an instrumented child export to the agent's
+/// receiver. If tracing is off, the trace context stays unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChildEnv {

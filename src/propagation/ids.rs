@@ -24,7 +24,8 @@ struct Counters {
 }
 
 impl IdGenerator {
-    /// Creates a generator of sequential ids from 1. Its counters are leaked, like the state of a manual clock.
+    /// Creates a generator of sequential ids from 1. Its counters are leaked, so that the generator can be
+    /// copied.
     #[cfg(feature = "testing")]
     pub(crate) fn sequential() -> Self {
         Self {

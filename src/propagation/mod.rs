@@ -71,7 +71,7 @@ impl TraceContext {
     pub(crate) fn inject_headers(&self, headers: &mut HeaderMap) {
         headers.remove("tracestate");
         self.inject(|name, value| {
-            // Neither fails: the values are printable ASCII, and no request has 32,768 headers.
+            // Neither call fails: the values are printable ASCII, and no request has 32,768 headers.
             let value = HeaderValue::from_str(value).ok()?;
             headers.try_insert(name, value).ok()
         });

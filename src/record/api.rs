@@ -138,7 +138,7 @@ event! {
         /// An example is `compact`.
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
     }
-    unsent {
+    other {
         unread cache_creation_1h_tokens: u64 = "cache_creation_1h_tokens";
         /// Sets the requested model, if a different model responded. Metrics and spans carry the requested model instead of
         /// the model that responded.
@@ -203,7 +203,7 @@ event! {
     sent {
         required model: Text = "model", "Requested model";
         required error: ErrorMessage = "error", "Error message";
-        /// Takes a status or an option: a request that failed without a response has none.
+        /// Takes a `u16` or an `Option<u16>`: a request that failed without a response has no status.
         optional status_code: StatusCodeString = "status_code", "HTTP status, or `undefined` without one";
         /// The default is the duration that the handle measured, or 0 without a handle.
         optional duration: Measured<Duration> = "duration_ms",
@@ -215,7 +215,7 @@ event! {
         optional speed: Speed = "speed", "Speed mode";
         optional query_source: Option<Text> = "query_source", "Subsystem that made the request";
     }
-    unsent {
+    other {
         /// Sets the time of the failure. The default is the current time.
         optional at: Option<SystemTime> = "event.timestamp" | "at";
     }

@@ -20,6 +20,6 @@ pub(crate) trait Out {
         self.value(key, Value::String(value.into()));
     }
 
-    /// Counts a body that could not be parsed and is therefore redacted as a whole.
+    /// Counts a body that is redacted as a whole, because it could not be searched for the model's thinking.
     fn unreadable_body(&mut self) {}
 }

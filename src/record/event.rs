@@ -19,10 +19,11 @@ pub(crate) trait EventRecord: Payload + Send + Sync + 'static {
 
 /// Defines the record of an event: a [`record!`](super::definition) with attributes and a row of the catalog.
 ///
-/// `sent` lists the attributes in their order on the wire, each with its key, other names that a transcript may use, and
-/// its description. `and` lists further attributes that the type writes. `unsent` lists what the event does not carry,
-/// with the names in a transcript; every record has the field `at`. The [types](super::field) of the fields determine
-/// the rest.
+/// `sent` lists the attributes in their order on the wire, each with its key, other names that a transcript (a file of
+/// JSON lines: `docs/TRANSCRIPT.md`) may use, and its description. `and` lists further attributes that the type writes.
+/// `other` lists the fields that are not among these attributes; their strings are only the names in a transcript.
+/// Every record has the field `at`, the time of the event. The [types](super::field) of the fields determine the kind,
+/// presence, gate and format of the attributes.
 macro_rules! event {
     (
         $(#[$meta:meta])*
@@ -38,10 +39,10 @@ macro_rules! event {
                 $key:literal $(| $alias:literal)*, $description:literal
                 $(, and $($more:ident),+)? $(, default $default:expr)?;
         )*}
-        unsent {$(
-            $(#[$unsent_meta:meta])*
-            $unsent_how:ident $unsent:ident: $Unsent:ident $(<$UnsentInner:ident>)? =
-                $unsent_name:literal $(| $unsent_alias:literal)* $(, default $unsent_default:expr)?;
+        other {$(
+            $(#[$other_meta:meta])*
+            $other_how:ident $other:ident: $Other:ident $(<$OtherInner:ident>)? =
+                $other_name:literal $(| $other_alias:literal)* $(, default $other_default:expr)?;
         )*}
         $(derive fields with $derive_fields:ident;)?
         $(check with $check:ident;)?
@@ -60,9 +61,9 @@ macro_rules! event {
                     $how $field: $Type $(<$Inner>)? = $key $(| $alias)* $(, default $default)?;
                 )*
                 $(
-                    $(#[$unsent_meta])*
-                    $unsent_how $unsent: $Unsent $(<$UnsentInner>)? =
-                        $unsent_name $(| $unsent_alias)* $(, default $unsent_default)?;
+                    $(#[$other_meta])*
+                    $other_how $other: $Other $(<$OtherInner>)? =
+                        $other_name $(| $other_alias)* $(, default $other_default)?;
                 )*
             }
             $(derive fields with $derive_fields;)?

@@ -72,7 +72,8 @@ fields! {
     Measured<Duration>: Int = |duration| Some(millis(duration.0.unwrap_or_default()));
     Measured<u64>: Int = |length| Some(integer(length.0.unwrap_or_default()));
     Measured<u32>: Int = |attempts| Some(attempts.0.unwrap_or(1).into());
-    // A cost. One that is negative or not finite is omitted: the session does not add it to the metric either, and counts it.
+    // A cost. A negative or non-finite cost is omitted: the session does not add it to the metric either, and counts it
+    // as invalid.
     Measured<f64>: Double = |usd| Some(usd.0.unwrap_or_default()).filter(|usd| is_valid_cost(*usd));
     BoolAsString: String.one_of(&["true", "false"]) = |value| Some(quoted(value.0));
     StatusCodeString: String = |status| Some(match status.0 {
@@ -104,7 +105,7 @@ impl<K: ContentKind> Field for Gated<K> {
     };
 
     fn write(&self, key: &'static str, out: &mut dyn Out) {
-        // An empty string means that the value is absent, unless the prompt itself is empty.
+        // An empty string counts as absent. Only prompts, which are never omitted but redacted, can be empty.
         if let Some(text) = self.text().filter(|text| K::REDACTED || !text.is_empty()) {
             out.value(key, Value::String(text));
         }

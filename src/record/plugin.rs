@@ -39,7 +39,7 @@ event! {
         required trigger: InstallTrigger = "install.trigger" | "install_trigger",
             "Interface of the installation";
     }
-    unsent {
+    other {
         /// Sets the time of the installation. The default is the current time.
         optional at: Option<SystemTime> = "event.timestamp" | "at";
     }

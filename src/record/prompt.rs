@@ -29,7 +29,7 @@ event! {
         unread length: Measured<u64> = "prompt_length", "Length of the prompt in UTF-16 code units";
         required text: Gated<Prompt> = "prompt" | "text", "The prompt, never truncated";
     }
-    unsent {
+    other {
         custom id: Option<UuidString> = "prompt.id" | "prompt_id";
         custom has_event: bool = "event", default true;
         unread parent: Option<TraceParent> = "parent";
@@ -65,7 +65,8 @@ impl UserPrompt {
         self
     }
 
-    /// Measures the text. The interaction does so for its span, before the policy can withhold the text of the event.
+    /// Measures the text, before the policy can withhold it: when the event is queued, or earlier for the span of the
+    /// interaction.
     pub(crate) fn measure(&mut self, _: &ContentPolicy) {
         self.length.0.get_or_insert_with(|| self.text.length());
     }

@@ -24,7 +24,7 @@ event! {
         optional marketplace: Option<Text> = "marketplace.name" | "marketplace_name",
             "Marketplace of that plugin";
     }
-    unsent {
+    other {
         /// Sets the time at which the skill was invoked. The default is the current time.
         optional at: Option<SystemTime> = "event.timestamp" | "at";
     }

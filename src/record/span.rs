@@ -18,7 +18,7 @@ pub(crate) trait SpanAttributes: Payload + Send + Sync {
 }
 
 /// Defines the data of a span, with its attributes and its row of the catalog. `sent` lists the attributes as in
-/// [`event!`](super::event). `unsent` lists data of the span's events.
+/// [`event!`](super::event). `other` lists data that is not an attribute, such as that of the span's events.
 macro_rules! span {
     (
         $(#[$meta:meta])*
@@ -28,16 +28,16 @@ macro_rules! span {
             $field:ident: $Type:ident $(<$Inner:ident>)? =
                 $key:literal, $description:literal;
         )*}
-        $(unsent {$(
-            $(#[$unsent_meta:meta])*
-            $unsent:ident: $Unsent:ident $(<$UnsentInner:ident>)?;
+        $(other {$(
+            $(#[$other_meta:meta])*
+            $other:ident: $Other:ident $(<$OtherInner:ident>)?;
         )*})?
     ) => {
         $(#[$meta])*
         #[derive(Clone)]
         pub(crate) struct $Span {
             $(pub(crate) $field: $Type $(<$Inner>)?,)*
-            $($($(#[$unsent_meta])* pub(crate) $unsent: $Unsent $(<$UnsentInner>)?,)*)?
+            $($($(#[$other_meta])* pub(crate) $other: $Other $(<$OtherInner>)?,)*)?
         }
 
         impl $Span {
@@ -73,14 +73,14 @@ macro_rules! span {
         impl $crate::content::Payload for $Span {
             fn size(&self) -> usize {
                 use $crate::content::Payload;
-                0 $(+ Payload::size(&self.$field))* $($(+ Payload::size(&self.$unsent))*)?
+                0 $(+ Payload::size(&self.$field))* $($(+ Payload::size(&self.$other))*)?
             }
 
             fn filter(&mut self, policy: &$crate::content::ContentPolicy) -> bool {
                 use $crate::content::Payload;
                 true
                     $(& Payload::filter(&mut self.$field, policy))*
-                    $($(& Payload::filter(&mut self.$unsent, policy))*)?
+                    $($(& Payload::filter(&mut self.$other, policy))*)?
             }
         }
     };

@@ -5,7 +5,8 @@ use std::fmt;
 use super::response::Answer;
 use super::{ApiRequest, Text};
 
-/// The size limit, in bytes, of one event. A larger event is skipped.
+/// The size limit, in bytes, of one event, which bounds the memory of a stream whose events do not end. A larger event
+/// is skipped.
 const MAX_EVENT: usize = 16 * 1024 * 1024;
 
 /// Collects the record of a request from the events of its streamed response.
@@ -36,11 +37,11 @@ pub struct StreamedResponse {
     line: Vec<u8>,
     /// The data of the current event: the lines so far.
     data: Vec<u8>,
-    /// True if the current line has no bytes, also if they were skipped.
+    /// True if no byte of the current line was read, not even one that was skipped.
     is_line_empty: bool,
     /// True if the current event is larger than [`MAX_EVENT`].
     is_skipped: bool,
-    /// True if the last byte was a carriage return, which a line feed may follow in the same end of a line.
+    /// True if the last byte was a carriage return: a line feed that follows belongs to the same end of a line.
     after_return: bool,
 }
 
@@ -74,9 +75,9 @@ impl StreamedResponse {
         let had_token = self.answer.has_token;
         let mut bytes = bytes.as_ref();
         while let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-            let continues = end == 0 && self.after_return && bytes.first() == Some(&b'\n');
+            let is_end_of_crlf = end == 0 && self.after_return && bytes.first() == Some(&b'\n');
             self.after_return = bytes.get(end) == Some(&b'\r');
-            if !continues {
+            if !is_end_of_crlf {
                 self.append(&bytes[..end]);
                 self.end_line();
             }

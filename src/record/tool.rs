@@ -73,7 +73,7 @@ event! {
         /// The model gives the call this id.
         optional tool_use_id: Option<Text> = "tool_use_id", "Id of the tool call";
     }
-    unsent {
+    other {
         /// Set only while a transcript is read.
         custom mcp: Option<McpTool> = "mcp";
         /// Sets the time of the decision and of its event. The default is the current time.
@@ -134,11 +134,11 @@ event! {
         custom decision_source: Option<DecisionSource> = "decision_source",
             "Source of the decision";
         custom decision_type: Option<Decision> = "decision_type", "Outcome of the decision";
-        /// If the names of server and tool are known, [`mcp`](Self::mcp) sets all of them.
+        /// If the names of the server and the tool are known, use [`mcp`](Self::mcp), which sets them too.
         optional mcp_server_scope: Option<Text> = "mcp_server_scope",
             "Scope of the MCP server, for MCP tools";
     }
-    unsent {
+    other {
         custom mcp: Option<McpTool> = "mcp";
         /// Sets the time at which the call ended, which is the time of the event. The default is the current time.
         optional at: Option<SystemTime> = "event.timestamp" | "at";

@@ -20,7 +20,7 @@ fn refused<T: DeserializeOwned + Debug>(json: &str, expected: &str) {
 }
 
 #[test]
-fn a_record_is_read_by_its_attribute_names() {
+fn record_is_read_from_its_attribute_names() {
     let usage = TokenUsage::new().input(120).output(45).cache_read(2_000);
     assert_eq!(
         read::<ApiRequest>(
@@ -36,7 +36,7 @@ fn a_record_is_read_by_its_attribute_names() {
             .speed(Speed::Fast)
             .at(std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_776_675_601_500))
     );
-    // A handle measures the duration.
+    // The duration may be missing, because a handle measures it.
     assert_eq!(
         read::<ApiRequest>(r#"{"model":"m","cost_usd":0.5}"#),
         ApiRequest::new("m").cost_usd(0.5)
@@ -65,7 +65,7 @@ fn a_record_is_read_by_its_attribute_names() {
 }
 
 #[test]
-fn null_is_the_same_as_nothing_and_what_is_not_known_is_ignored() {
+fn null_counts_as_missing_and_unknown_members_are_ignored() {
     assert_eq!(
         read::<ToolDecision>(
             r#"{"tool_name":"Bash","decision":"accept","source":"config","tool_use_id":null,"new":{"x":1}}"#
@@ -76,7 +76,7 @@ fn null_is_the_same_as_nothing_and_what_is_not_known_is_ignored() {
 }
 
 #[test]
-fn an_empty_text_is_the_same_as_an_optional_text_that_is_not_given() {
+fn empty_optional_value_counts_as_missing() {
     let empty = r#"{"model":"m","metric_model":"","request_id":"","query_source":"","stop_reason":"","cost_usd":0,"duration_ms":0}"#;
     assert_eq!(
         read::<ApiRequest>(empty),
@@ -141,7 +141,7 @@ fn invalid_value_is_rejected_with_the_expected_form() {
 }
 
 #[test]
-fn a_message_of_a_refused_value_does_not_repeat_content() {
+fn error_about_content_does_not_repeat_it() {
     refused::<ToolResult>(
         r#"{"tool_name":"Bash","input":"secret plans"}"#,
         "JSON object",
@@ -170,7 +170,8 @@ fn read_as_each(json: &[u8]) {
     );
 }
 
-/// Returns the fields of all types, and values whose deserialization needs validation.
+/// Returns the names of the fields of all types, which are in backquotes in the document, and values whose
+/// deserialization needs validation.
 fn parts() -> (Vec<String>, Vec<&'static str>) {
     let document = include_str!("../../docs/TRANSCRIPT.md");
     let fields = document.split('`').skip(1).step_by(2);

@@ -58,6 +58,7 @@ impl Session {
         Prompt::begin(&self.recorder, prompt.into())
     }
 
+    // Adds `llm_request`, `tool`, `reserve_tool`, `hook` and `hook_at`.
     operation_methods!(|self| &self.recorder);
 
     /// Returns the `session.id`.
@@ -72,7 +73,8 @@ impl Session {
         &self.id
     }
 
-    /// Returns the recorder for work outside prompts.
+    /// Returns the recorder for work outside prompts. It records as the session's own methods do; a clone of it suits
+    /// code that takes a [`Recorder`], whether that of a session, a prompt or a tool call.
     ///
     /// ```
     /// # use claude_code_telemetry::{ApiRequest, Identity, LlmRequestOptions, Telemetry};
@@ -100,6 +102,7 @@ impl Session {
         }
     }
 
+    // Adds a method `record_*` for each kind of record.
     recorder_methods!(|self| &self.recorder);
 
     /// Starts a session and counts it in `claude_code.session.count`.
@@ -115,6 +118,7 @@ impl Session {
         Self {
             id,
             recorder: Recorder {
+                // No operation is open around this recorder.
                 began: None,
                 environment,
                 session,

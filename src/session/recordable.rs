@@ -15,7 +15,7 @@ use crate::record::{
 impl Recordable for ApiRequest {
     #[inline]
     fn record(self, recorder: &Recorder) {
-        // Checked in an inlined function, so that a host builds no record that no exporter takes.
+        // The check is inlined into the host, so that the compiler can skip building a record that no exporter takes.
         if let Some(session) = &recorder.session
             && session.telemetry.is_on()
         {

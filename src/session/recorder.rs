@@ -188,7 +188,8 @@ macro_rules! record_methods {
 }
 pub(crate) use record_methods;
 
-/// Defines the methods that begin operations, also for a handle with the recorder `$recorder`.
+/// Defines the methods that begin operations: model requests, tool calls and hooks. They begin on `$recorder`: the
+/// recorder itself, or that of a handle.
 macro_rules! operation_methods {
     (|$self:ident| $recorder:expr) => {
         /// Begins a model request, whose span is `claude_code.llm_request`.
@@ -272,7 +273,8 @@ macro_rules! operation_methods {
 }
 pub(super) use operation_methods;
 
-/// Defines the methods that record, also for a handle with the recorder `$recorder`.
+/// Defines a method `record_*` for each kind of record. They record on `$recorder`: the recorder itself, or that of a
+/// handle.
 macro_rules! recorder_methods {
     (|$self:ident| $recorder:expr) => {
         $crate::session::recorder::record_methods! {
@@ -310,11 +312,12 @@ pub(crate) trait Recordable: Payload + Send + Sized + 'static {
 
 /// A recorder of events, metrics and spans in one context: a session, a prompt or a tool call.
 ///
-/// [`Session`](crate::Session), [`Prompt`](crate::Prompt) and [`ToolCall`](crate::ToolCall) have a recorder, and its
-/// methods that record and begin. Events carry the `prompt.id` of the recorder's prompt; events of a session's recorder
-/// carry that of the newest prompt. Spans that are begun on a recorder are children of its span; spans that are begun
-/// on a session's recorder are the roots of new traces. The current span of the host's instrumentation is never used: a
-/// parent is always one of these handles. A clone is cheap and can be moved to other tasks and threads.
+/// [`Session`](crate::Session), [`Prompt`](crate::Prompt) and [`ToolCall`](crate::ToolCall) have a recorder, and
+/// themselves have its methods that record data and begin operations. Events carry the `prompt.id` of the recorder's
+/// prompt; events of a session's recorder carry that of the newest prompt. Spans that are begun on a recorder are
+/// children of its span; spans that are begun on a session's recorder are the roots of new traces. The current span of
+/// the host's instrumentation is never used: a parent is always one of these handles. A clone is cheap and can be moved
+/// to other tasks and threads.
 ///
 /// ```
 /// # use claude_code_telemetry::{ApiRequest, Identity, Recorder, Telemetry};
@@ -344,7 +347,7 @@ pub struct Recorder {
     pub(crate) began: Option<Timestamp>,
     /// The default `llm_request.context` of model requests that are begun here.
     pub(crate) context: RequestContext,
-    /// The environment that subprocesses inherit; also known when telemetry is off.
+    /// The environment from which the configuration was read; that of the process if telemetry can never be on.
     pub(crate) environment: Environment,
 }
 
@@ -400,7 +403,7 @@ impl Recorder {
 
     /// Returns the environment of a subprocess whose parent is this span.
     pub(crate) fn child_env_of(&self, span: Option<&TraceContext>) -> ChildEnv {
-        // A subprocess inherits the environment of the process also when another one was injected.
+        // A subprocess inherits the variables of this process even if the configuration was read from injected ones.
         ChildEnv::new(
             &[&self.environment, &Environment::Process],
             span,
@@ -421,8 +424,8 @@ impl Recorder {
             .filter(|session| session.telemetry.in_original_process())
     }
 
-    /// Begins a child of this recorder's span. For work outside prompts, begins the root of a new trace; if the
-    /// environment names a parent that is not sampled, that work is not recorded either.
+    /// Begins a child of this recorder's span. For work outside prompts, begins the root of a new trace, which is
+    /// not recorded if the environment names a parent (`TRACEPARENT`) that is not sampled.
     pub(crate) fn begin_span<R: Default>(
         &self,
         session: &SessionCore,

@@ -8,7 +8,7 @@ use crate::record::Identity;
 use crate::schema::{STANDARD_ATTRIBUTES, key};
 use crate::session_attributes::SessionAttributes;
 
-/// Returns the standard attributes that the switches allow. Empty values are omitted as unknown.
+/// Returns the standard attributes that the configuration allows. Empty values are omitted as unknown.
 pub(super) fn standard(
     telemetry: &TelemetryState,
     active: &ActiveConfig,

@@ -256,7 +256,7 @@ impl SessionCore {
         &self,
         request: ApiRequest,
         prompt: Option<&Arc<PromptMark>>,
-        own: Option<&Arc<TraceContext>>,
+        recorder_span: Option<&Arc<TraceContext>>,
     ) {
         let telemetry = &self.telemetry;
         let records = telemetry.records(Signal::Metrics) || telemetry.records(Signal::Logs);
@@ -267,7 +267,12 @@ impl SessionCore {
         let (usd, usage) = (self.cost_usd(&request), request.usage());
         self.add_request(&snapshot, request.metric_model(), usd, usage);
         if self.telemetry.records(Signal::Logs) {
-            self.enqueue(&snapshot, request, prompt, EventSpan::PromptOr(own));
+            self.enqueue(
+                &snapshot,
+                request,
+                prompt,
+                EventSpan::PromptOr(recorder_span),
+            );
         }
     }
 
@@ -321,7 +326,9 @@ impl SessionCore {
         };
         let span = match span {
             EventSpan::Fixed(span) => span,
-            EventSpan::PromptOr(own) => prompt.and_then(|prompt| prompt.open_span()).or(own),
+            EventSpan::PromptOr(otherwise) => {
+                prompt.and_then(|prompt| prompt.open_span()).or(otherwise)
+            }
         };
         Envelope {
             time: time.map_or_else(|| self.telemetry.clock.now(), nanos),

@@ -65,6 +65,7 @@ impl SessionTable {
         }
         if let Some(forgotten) = sessions.ended.pop_front() {
             sessions.known.remove(&forgotten);
+            // Releases the memory of a time when many more sessions were open.
             let (len, capacity) = (sessions.known.len(), sessions.known.capacity());
             if capacity > 4 * REMEMBERED && len < capacity / 4 {
                 sessions.known.shrink_to(len * 2);

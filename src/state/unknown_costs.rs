@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::TelemetryState;
 
-/// The number of models that are reported; the requests of all models are counted.
+/// The maximum number of models that are reported; the requests of all models are counted.
 const MAX_MODELS: usize = 64;
 
 /// The requests that were recorded without a cost.

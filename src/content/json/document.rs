@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_top_level_is_searched() {
+    fn member_searches_only_the_top_level() {
         let json = r#"{"a":{"b":"no"},"c":["b"],"b":"\u0068i\ud800","b":"later"}"#;
         assert_eq!(member(json, "b").as_deref(), Some("hi\u{fffd}"));
         assert_eq!(member(json, "a"), None);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn member_of_an_empty_text_is_none() {
+    fn member_with_an_empty_text_is_none() {
         assert_eq!(member(r#"{"a":""}"#, "a"), None);
     }
 

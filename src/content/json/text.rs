@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn is_compares_unescaped_text() {
+    fn is_and_starts_with_compare_unescaped_text() {
         assert!(text(r#""th\u0069nking""#).is("thinking"));
         assert!(text(r#""\u0074hinkin\u0067""#).is("thinking"));
         assert!(text(r#""\ud83d\ude00""#).is("😀"));

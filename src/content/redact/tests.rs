@@ -1,3 +1,5 @@
+//! Tests of the redaction of thinking.
+
 use proptest::prelude::*;
 
 use super::super::json::tests::sample::{Sample, documents, scalars, styles, texts};
@@ -114,7 +116,8 @@ fn length_is_measured_after_redaction_and_before_truncation() {
 
 #[test]
 fn large_hostile_bodies_are_redacted_in_bounded_memory() {
-    // The type comes last at every level, so that every text stays undecided for as long as possible.
+    // The type comes last at every level, so that every text stays undecided for as long as possible. The 126 levels
+    // are inside an object and an array, so that they reach the nesting limit of 128.
     let block = format!(
         "{}1{}",
         "{\"thinking\":\"secret\",\"x\":".repeat(126),

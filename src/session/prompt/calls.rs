@@ -7,7 +7,8 @@ use crate::lock::lock;
 use crate::record::Text;
 use crate::session::Recorder;
 
-/// The maximum number of requests, and of tool calls, that are open under an id at the same time.
+/// The maximum number of requests, and of tool calls, that are open under an id at the same time. It bounds the memory
+/// if a host never takes its calls.
 const MAX_OPEN: usize = 1_024;
 
 /// The open model requests and tool calls of a prompt, by ids of the host: for frameworks that call back with an id
@@ -107,8 +108,8 @@ impl Calls {
         Some(lock(&self.open))
     }
 
-    /// Begins a call and adds it to the open ones, and ends the one that it replaces. After the end of the prompt, it is
-    /// begun on a recorder that does nothing; if the prompt ends meanwhile, the new call is ended.
+    /// Begins a call and adds it to the open ones, and ends the one that it replaces. After the end of the prompt, the
+    /// call is begun on a recorder that does nothing; if the prompt ends meanwhile, the new call is ended.
     fn begin<T: Handle>(
         &self,
         list: impl FnOnce(&mut OpenCalls) -> &mut List<T>,
@@ -120,7 +121,7 @@ impl Calls {
             recorder.session = None;
             recorder.parent = None;
         }
-        // The beginning reads the arguments of a tool, which other threads must not wait for.
+        // The call begins without the lock, because a tool call with large arguments takes time to begin.
         let call = Arc::new(begin(&recorder));
         let Some(mut open) = self.lock() else {
             return call;

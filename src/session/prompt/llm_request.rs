@@ -444,9 +444,10 @@ impl Request {
             query_source.clone_from(&self.query_source);
         }
         let end = session.telemetry.timestamp(at);
-        let last = *duration.get_or_insert_with(|| end.duration_since(&self.attempt_began));
+        let last_duration =
+            *duration.get_or_insert_with(|| end.duration_since(&self.attempt_began));
         let end_on_clock = end.on_clock_of(&self.span.start);
-        (end, end_on_clock.before(last).wall())
+        (end, end_on_clock.before(last_duration).wall())
     }
 }
 

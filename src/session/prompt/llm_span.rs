@@ -50,7 +50,7 @@ span! {
         finish_reasons: Option<FinishReasons> =
             "gen_ai.response.finish_reasons", "The same as a list";
     }
-    unsent {
+    other {
         /// The start of each attempt, in nanoseconds since the Unix epoch.
         attempts: Attempts;
     }
@@ -72,7 +72,8 @@ fields! {
     FinishReasons: StringArray = |reason| Some(vec![(&*reason.0).into()]);
 }
 
-/// The maximum number of attempts with a span event. Further attempts are only counted.
+/// The maximum number of attempts with a span event: the default limit of events in a span in the OpenTelemetry
+/// specification. Further attempts are only counted.
 const MAX_ATTEMPTS: usize = 128;
 
 impl LlmSpan {

@@ -84,6 +84,7 @@ struct Interaction {
 }
 
 impl Prompt {
+    // Adds `llm_request`, `tool`, `reserve_tool`, `hook` and `hook_at`.
     operation_methods!(|self| &self.recorder);
 
     /// Returns the open requests and tool calls of this prompt by ids of the host, for a framework that calls back with
@@ -149,6 +150,7 @@ impl Prompt {
         &self.recorder
     }
 
+    // Adds a method `record_*` for each kind of record.
     recorder_methods!(|self| &self.recorder);
 
     /// Begins an interaction. `outer` is the recorder on which the host begins the prompt.

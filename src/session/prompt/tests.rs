@@ -1,4 +1,4 @@
-//! Tests of the records of tool calls and requests, as the console exporter writes them.
+//! Tests of the handles of prompts, tool calls and requests, mostly by the lines that the console exporter writes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -103,7 +103,7 @@ fn request_body_event_has_the_time_of_body_at() {
 
 #[test]
 fn mcp_tool_named_write_counts_no_code_edit_decision() {
-    let decide = |options: ToolCallOptions| {
+    let counts_edit = |options: ToolCallOptions| {
         let lines = written(|session| {
             let tool = session.tool(options);
             tool.decided(Decision::Accept, DecisionSource::Config);
@@ -112,9 +112,9 @@ fn mcp_tool_named_write_counts_no_code_edit_decision() {
             .iter()
             .any(|line| line["name"] == "claude_code.code_edit_tool.decision")
     };
-    assert!(decide(ToolCallOptions::new("Write")));
+    assert!(counts_edit(ToolCallOptions::new("Write")));
     let mcp = McpTool::new("files", "Write");
-    assert!(!decide(ToolCallOptions::new("Write").mcp(mcp)));
+    assert!(!counts_edit(ToolCallOptions::new("Write").mcp(mcp)));
 }
 
 #[test]
@@ -158,13 +158,13 @@ fn reported_start_moves_the_event_of_the_current_attempt() {
 fn ended_prompt_keeps_no_text() {
     written(|session| {
         let prompt = session.prompt("Fix the bug");
-        let text = || {
+        let keeps_text = || {
             let (_, interaction) = prompt.interaction.lock().unwrap();
             interaction.span.record.text.content().is_some()
         };
-        assert!(text());
+        assert!(keeps_text());
         prompt.clone().end();
-        assert!(!text());
+        assert!(!keeps_text());
     });
 }
 

@@ -121,8 +121,10 @@ impl PendingToolCall {
         &self.recorder
     }
 
+    // Adds `llm_request`, `tool`, `reserve_tool`, `hook` and `hook_at`.
     operation_methods!(|self| &self.recorder);
 
+    // Adds a method `record_*` for each kind of record.
     recorder_methods!(|self| &self.recorder);
 
     /// Reserves a call. `outer` is the recorder on which the host reserves it.
@@ -251,6 +253,7 @@ impl ToolCall {
         self.end_call(Some(time));
     }
 
+    // Adds `llm_request`, `tool`, `reserve_tool`, `hook` and `hook_at`.
     operation_methods!(|self| &self.recorder);
 
     /// Returns the environment of a subprocess of this tool: without `OTEL_*` variables, and with the trace context of
@@ -335,6 +338,7 @@ impl ToolCall {
         &self.recorder
     }
 
+    // Adds a method `record_*` for each kind of record.
     recorder_methods!(|self| &self.recorder);
 
     /// Returns the span context of the execution, or of the call before the execution begins.
@@ -372,9 +376,9 @@ impl Call {
             return None;
         }
         let now = self.timestamp(session, permission.at);
-        // Also after an execution that began without a decision has ended the wait.
+        // The event carries the span of the wait, even if an execution without a decision has ended that span.
         let span = self.blocked.context.clone();
-        // An execution that has begun already has ended the wait.
+        // `decided` is set if the execution has begun; the wait has then ended, and keeps its start.
         if let Some(waited) = permission.waited.filter(|_| self.decided.is_none()) {
             self.blocked.start = now.before(waited);
         }

@@ -176,12 +176,13 @@ impl Permission {
     }
 
     setters! {
-        /// Sets how long the call waited for the decision. The default is the time since the call began. If the wait is
-        /// longer, the call begins earlier too.
+        /// Sets how long the call waited for the decision. The default is the time since the call began. A longer
+        /// wait makes the call begin earlier too.
         waited: Option<Duration>,
     }
 
-    /// Suppresses the event and the metric of editing decisions, for a host that records them separately.
+    /// Suppresses the event of the decision, and the metric of decisions about editing tools, for a host that records
+    /// them separately.
     pub fn without_event(mut self) -> Self {
         self.event = false;
         self
@@ -269,7 +270,7 @@ impl ToolOutcome {
         self
     }
 
-    /// Adds the outcome to the result record, whose duration is the measured one.
+    /// Adds the outcome to the result record. Keeps the measured duration unless the host set another one.
     pub(crate) fn apply_to(self, result: &mut ToolResult) {
         result.success = self.success;
         result.error = self.error;

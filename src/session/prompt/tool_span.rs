@@ -32,7 +32,7 @@ span! {
         subagent_type: Gated<ToolDetails> = "subagent_type", "The subagent";
         input: Gated<ToolInput> = "tool_input", "JSON text of the tool's arguments, bounded";
     }
-    unsent {
+    other {
         /// The output of a successful call.
         output: OutputEvent;
     }
@@ -130,7 +130,7 @@ span! {
         success: bool = "success", "Success of the tool";
         error: ToolError = "error", "Error message";
     }
-    unsent {
+    other {
         /// `false` when the call was abandoned.
         finished: bool;
     }
