@@ -247,13 +247,16 @@ def interrupt(*_):
 signal.signal(signal.SIGALRM, interrupt)
 telemetry.record('prompt', text='1')
 telemetry.record('tool_begin', tool_use_id='A', tool_name='Bash')
+telemetry.process.send_signal(signal.SIGSTOP)  # It cannot answer before the interruption.
 telemetry.record('sleep', ms=800)
-signal.setitimer(signal.ITIMER_REAL, 0.3)
 try:
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
     telemetry.child_env('A')
     print('not interrupted')
 except KeyboardInterrupt:
     pass
+finally:
+    telemetry.process.send_signal(signal.SIGCONT)
 # Also not that of a question whose writing was interrupted.
 telemetry.waiting.append(({'tool_use_id': 'C'}, Future()))
 telemetry.record('prompt_end')";
