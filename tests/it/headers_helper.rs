@@ -693,8 +693,9 @@ fn helper_stops_after_the_exporters_are_turned_off() {
     };
     wait_for_health(&telemetry, off);
     // A run that had begun before may still end.
-    std::thread::sleep(Duration::from_millis(200));
-    let runs = helper.runs();
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(helper.runs(), runs);
+    wait_for(|| {
+        let runs = helper.runs();
+        std::thread::sleep(Duration::from_millis(500));
+        helper.runs() == runs
+    });
 }
