@@ -208,7 +208,9 @@ fn losses_are_reported_in_total_and_not_per_record() {
         .iter()
         .find(|message| message.contains("3616 items"));
     assert!(total.unwrap().contains("queue was full"), "{messages:?}");
-    let failed = messages.iter().filter(|message| message.contains("503"));
+    let failed = messages
+        .iter()
+        .filter(|message| message.contains("HTTP 503"));
     assert_eq!(failed.count(), 1, "{messages:?}");
 }
 

@@ -211,6 +211,8 @@ fn worker(telemetry: &Telemetry, seed: u64, stage: &Barrier) -> Ledger {
             for _ in 0..BURST {
                 session.record_api_request(who.request(ApiRequest::new("sonnet"), &mut ledger));
             }
+            // The outage must not end before every burst is recorded.
+            stage.wait();
         }
         for _ in 0..OPENINGS {
             record_session(telemetry, &mut random, &mut ledger);
@@ -303,13 +305,10 @@ fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, scrapes: &AtomicU64) {
             .iter()
             .find(|one| one.exporter == Exporter::Prometheus);
         let address = prometheus.and_then(|prometheus| prometheus.addresses.first().copied());
-        match address.and_then(scrape) {
-            Some(_) => scrapes.fetch_add(1, Ordering::SeqCst),
-            None => {
-                thread::yield_now();
-                continue;
-            }
-        };
+        if address.and_then(scrape).is_some() {
+            scrapes.fetch_add(1, Ordering::SeqCst);
+        }
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -469,6 +468,9 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
             for _ in 0..3 {
                 reconfigure(&telemetry, &receivers, &mut random);
                 telemetry.flush_within(Duration::from_millis(random.below(60)));
+            }
+            if number == OUTAGE {
+                stage.wait();
             }
         }
         for worker in workers {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::host;
-use crate::host::{PATIENCE, Protocol, config, environment, otlp, service, telemetry};
+use crate::host::{
+    PATIENCE, Protocol, config, environment, otlp, service, telemetry, wait_for_health,
+};
 use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, record_session};
 use crate::support::{Answer, Message, Receiver};
 use claude_code_telemetry::{Signal, Telemetry};
@@ -258,6 +260,11 @@ fn bare_endpoint_is_kept_after_429() {
     let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
     record_session(&telemetry);
     telemetry.flush_within(Duration::from_millis(300));
+    // An error is recorded after all requests of an attempt.
+    wait_for_health(&telemetry, |health| {
+        let mut exporters = health.exporters.iter();
+        exporters.all(|exporter| exporter.last_error.is_some())
+    });
     let received = receiver.received();
     assert!(!received.is_empty());
     assert!(received.requests.iter().all(|request| request.path == "/"));

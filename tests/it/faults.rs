@@ -483,6 +483,10 @@ fn flood_of_interim_responses_fails_the_attempt_and_only_that_signal() {
     telemetry.flush_within(LIMIT);
 }
 
+/// A limit that ends before the 1 s that a response gets for its body.
+#[cfg(feature = "http")]
+const BEFORE_BODY: Duration = Duration::from_millis(900);
+
 #[test]
 #[cfg(feature = "http")]
 fn success_status_counts_when_the_body_exceeds_the_deadline() {
@@ -490,18 +494,27 @@ fn success_status_counts_when_the_body_exceeds_the_deadline() {
         let receiver = protocol.receiver();
         // A success whose body never ends.
         receiver.answer(|_| Answer::Drip);
-        let telemetry = telemetry(&receiver.endpoint(), protocol, &LIMITS);
-        let session = telemetry.session(session("s"));
-        record(&session);
-        let report = within(LIMIT, || telemetry.flush());
-        assert!(report.is_complete(), "{report}");
-        assert_eq!(otlp(&telemetry.health(), Signal::Logs).delivered, 1);
-        record(&session);
-        let report = within(LIMIT, || telemetry.shutdown());
-        assert!(report.is_complete(), "{report}");
-        let health = telemetry.health();
-        assert_eq!(otlp(&health, Signal::Logs).delivered, 2);
-        assert_eq!(otlp(&health, Signal::Logs).retries, 0);
+        // A busy machine may receive the status after the deadline, and then needs another attempt.
+        let is_met = (0..5).any(|_| {
+            let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+            let session = telemetry.session(session("s"));
+            record(&session);
+            let report = within(BEFORE_BODY, || telemetry.flush_within(BEFORE_BODY));
+            if !report.is_complete() {
+                return false;
+            }
+            assert_eq!(otlp(&telemetry.health(), Signal::Logs).delivered, 1);
+            record(&session);
+            let report = within(BEFORE_BODY, || telemetry.shutdown_within(BEFORE_BODY));
+            if !report.is_complete() {
+                return false;
+            }
+            let health = telemetry.health();
+            assert_eq!(otlp(&health, Signal::Logs).delivered, 2);
+            assert_eq!(otlp(&health, Signal::Logs).retries, 0);
+            true
+        });
+        assert!(is_met, "{protocol:?}");
     }
 }
 
@@ -530,16 +543,25 @@ fn shutdown_is_complete_during_a_response_that_never_ends() {
     for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         let receiver = protocol.receiver();
         receiver.answer(|_| Answer::Drip);
-        let interval = [("OTEL_LOGS_EXPORT_INTERVAL", "10")];
-        let telemetry = telemetry(&receiver.endpoint(), protocol, &interval);
-        telemetry
-            .session(session("s"))
-            .record_tool_result(ToolResult::new("Read"));
-        receiver.wait_until(PATIENCE, |received| !received.logs().is_empty());
-        // Less than the 1 s for which the exporter waits for the body of a response.
-        let limit = Duration::from_millis(400);
-        let report = within(limit, || telemetry.shutdown_within(limit));
-        assert!(report.is_complete(), "{report}");
-        assert_eq!(otlp(&telemetry.health(), Signal::Logs).delivered, 1);
+        let extra = [
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
+        ];
+        // A busy machine may receive the status after the deadline, and then needs another attempt.
+        let is_met = (0..5).any(|_| {
+            receiver.clear();
+            let telemetry = telemetry(&receiver.endpoint(), protocol, &extra);
+            telemetry
+                .session(session("s"))
+                .record_tool_result(ToolResult::new("Read"));
+            receiver.wait_until(PATIENCE, |received| !received.logs().is_empty());
+            let report = within(BEFORE_BODY, || telemetry.shutdown_within(BEFORE_BODY));
+            if !report.is_complete() {
+                return false;
+            }
+            assert_eq!(otlp(&telemetry.health(), Signal::Logs).delivered, 1);
+            true
+        });
+        assert!(is_met, "{protocol:?}");
     }
 }

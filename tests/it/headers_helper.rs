@@ -698,9 +698,10 @@ fn helper_stops_after_the_exporters_are_turned_off() {
         exporters.all(|exporter| exporter.state == ExporterState::ShutDown)
     };
     wait_for_health(&telemetry, are_off);
-    // A run that began before the exporters were off may still be counted.
-    std::thread::sleep(Duration::from_millis(200));
-    let runs = helper.runs();
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(helper.runs(), runs);
+    // A run that had begun before may still end.
+    wait_for(|| {
+        let runs = helper.runs();
+        std::thread::sleep(Duration::from_millis(500));
+        helper.runs() == runs
+    });
 }

@@ -238,8 +238,8 @@ console.log((await telemetry.childEnv({ tool_use_id: 'B' })).TRACEPARENT);
 telemetry.record({ step: 'tool_end', tool_use_id: 'B' });
 process.exitCode = await telemetry.close();";
 
-/// The step `sleep` delays the answer to `child_env('A')`, so the alarm interrupts the wait for it. The answer arrives
-/// later, and must not become that of `child_env('B')`.
+/// The program is stopped until the alarm has interrupted the wait for the answer to `child_env('A')`. The step `sleep`
+/// then delays that answer until `child_env('B')` is asked, whose answer it must not become.
 #[test]
 fn python_host_gives_no_tool_the_answer_of_an_interrupted_question() {
     if !is_there("python3") {
@@ -253,13 +253,16 @@ def interrupt(*_):
 signal.signal(signal.SIGALRM, interrupt)
 telemetry.record('prompt', text='1')
 telemetry.record('tool_begin', tool_use_id='A', tool_name='Bash')
+telemetry.process.send_signal(signal.SIGSTOP)  # It cannot answer before the interruption.
 telemetry.record('sleep', ms=800)
-signal.setitimer(signal.ITIMER_REAL, 0.3)
 try:
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
     telemetry.child_env('A')
     print('not interrupted')
 except KeyboardInterrupt:
     pass
+finally:
+    telemetry.process.send_signal(signal.SIGCONT)
 # As if an interrupt had prevented the writing of this question, which then gets no answer.
 telemetry.waiting.append(({'tool_use_id': 'C'}, Future()))
 telemetry.record('prompt_end')";

@@ -423,23 +423,27 @@ fn async_flush_and_shutdown_keep_their_deadlines_while_the_scrape_endpoint_close
             ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", shutdown_timeout),
         ]))
     };
-    let telemetry = Telemetry::start(config_with("prometheus", "60000"), service());
-    // Long session ids make the response larger than the buffers of a connection.
-    let _sessions: Vec<_> = (0..4_000)
-        .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
-        .collect();
-    let mut slow = connect(address(&telemetry));
-    slow.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .unwrap();
-    slow.read_exact(&mut [0; 1]).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    assert!(telemetry.reconfigure(config_with("none", "50")));
-    wait_for_health(&telemetry, |now| health(now).addresses.is_empty());
-    let flush = runtime.block_on(telemetry.flush_async());
-    let shutdown = runtime.block_on(telemetry.shutdown_async());
-    assert!(!flush.in_time, "{flush}");
-    // An unfinished scrape counts as no loss.
-    assert!(shutdown.is_complete(), "{shutdown}");
+    // The endpoint closes for half a second only, so a busy machine may need another attempt.
+    let is_met = (0..5).any(|_| {
+        let telemetry = Telemetry::start(config_with("prometheus", "60000"), service());
+        // Long session ids make the response larger than the buffers of a connection.
+        let _sessions: Vec<_> = (0..4_000)
+            .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
+            .collect();
+        let mut slow = connect(address(&telemetry));
+        slow.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .unwrap();
+        slow.read_exact(&mut [0; 1]).unwrap();
+        assert!(telemetry.reconfigure(config_with("none", "50")));
+        wait_for_health(&telemetry, |now| health(now).addresses.is_empty());
+        let flush = runtime.block_on(telemetry.flush_async());
+        let shutdown = runtime.block_on(telemetry.shutdown_async());
+        // An unfinished scrape counts as no loss.
+        assert!(shutdown.is_complete(), "{shutdown}");
+        !flush.in_time
+    });
+    assert!(is_met);
 }

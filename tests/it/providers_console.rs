@@ -545,7 +545,7 @@ fn blocked_console_blocks_neither_the_host_nor_otlp_and_its_losses_are_named() {
         [0; 3]
     );
     // More records than a queue holds.
-    within(Duration::from_secs(5), || {
+    within(host::PATIENCE, || {
         (0..RECORDS).for_each(|_| emit_log(&providers, "more"));
     });
     let report = within(limit, || telemetry.shutdown());

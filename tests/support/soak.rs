@@ -10,6 +10,8 @@
     clippy::print_stdout
 )]
 
+mod port;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -314,15 +316,13 @@ impl Drop for Receiver {
 /// Runs the test, and compares the received items with the recorded ones.
 pub fn run(parameters: &Parameters) -> Summary {
     let folder = tempfile::tempdir().unwrap();
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let mut receiver = Receiver {
         command: parameters.receiver,
         protocol: parameters.protocol,
-        port: free.local_addr().unwrap().port(),
+        port: port::free_port(),
         item_log: folder.path().join("item_log"),
         child: None,
     };
-    drop(free);
     receiver.start();
     let endpoint = format!("http://127.0.0.1:{}", receiver.port);
     let config = Config::builder()

@@ -7,11 +7,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::dashboards::queries;
-use super::prometheus::Prometheus;
+use super::prometheus::{PATIENCE, Prometheus};
 use super::{exposition, is_installed, repository, text};
 use crate::example;
 use crate::support::Receiver;
@@ -210,6 +212,18 @@ fn dashboard_queries_return_data_while_prometheus_scrapes_a_replay() {
         })
     });
 
+    // The rules are evaluated once a minute, and their results can be queried a little later.
+    let deadline = Instant::now() + PATIENCE;
+    let mut missing = without_data(&prometheus);
+    while !missing.is_empty() && Instant::now() < deadline {
+        thread::sleep(Duration::from_secs(1));
+        missing = without_data(&prometheus);
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Returns the queries and the recorded series without data.
+fn without_data(prometheus: &Prometheus) -> Vec<String> {
     let mut without_data = Vec::new();
     for query in queries()
         .iter()
@@ -228,8 +242,8 @@ fn dashboard_queries_return_data_while_prometheus_scrapes_a_replay() {
             other => without_data.push(format!("{text}: {other:?}")),
         }
     }
-    without_data.extend(published(&prometheus));
-    assert!(without_data.is_empty(), "{}", without_data.join("\n"));
+    without_data.extend(published(prometheus));
+    without_data
 }
 
 /// Returns the names of the recording rules that are evaluated every minute.

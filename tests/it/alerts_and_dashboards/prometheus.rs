@@ -14,7 +14,7 @@ use super::stack;
 use crate::port::free_port;
 
 /// The longest time that a test waits for an expected state. The rules are evaluated once a minute.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A running Prometheus server with the rules of the stack, which scrapes an endpoint every two seconds.
 pub(crate) struct Prometheus {

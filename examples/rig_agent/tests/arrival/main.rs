@@ -25,6 +25,7 @@ fn run_example(protocol: &str, endpoint: &str) -> String {
         .env("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1")
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        .env("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000")
         .envs(
             [
                 "USER_PROMPTS",
