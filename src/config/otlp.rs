@@ -96,7 +96,7 @@ pub(super) fn resolve<'v>(
     let (set, is_general) = given.unwrap_or((exporter, true));
     let unusable = |problem| (set, Problem::Endpoint(problem));
 
-    let insecure = values.of(&variables::INSECURE, signal);
+    let insecure = !text.contains("://") && is_insecure(resolver, set);
     let mut parsed = Endpoint::parse(text, insecure).map_err(unusable)?;
     let protocol = chosen.unwrap_or(match parsed.url.port_u16() {
         Some(4317) => Protocol::Grpc,
@@ -202,6 +202,23 @@ fn endpoint<'v>(resolver: &mut Resolver<'v>) -> Result<Option<(&'v Setting, bool
         }
     }
     found
+}
+
+/// Returns true if an endpoint that is written without a scheme is an `http` URL. Only managed settings decide this for
+/// a managed endpoint: otherwise a user could make the credentials of an organization readable on the network.
+fn is_insecure(resolver: &mut Resolver<'_>, endpoint: &Setting) -> bool {
+    let (values, group) = (resolver.values, &variables::INSECURE);
+    let general = values.non_empty(&group.general);
+    for variable in [group.of(resolver.signal), &group.general] {
+        // An empty value in the environment counts as set, because it is false.
+        if let Some(is_insecure) = values.given(variable) {
+            let set = resolver.unless_managed(values.find(variable.name), general);
+            if resolver.unless_managed(set, Some(endpoint)).is_some() {
+                return *is_insecure;
+            }
+        }
+    }
+    false
 }
 
 /// Returns true if managed settings contain credentials for the signal. These are sent only to an endpoint that managed
