@@ -369,20 +369,20 @@ single! {
         "HTTPS_PROXY",
         "Proxy for https endpoints: http://host:port, with user:password@ before the host if the proxy requires them";
     HTTPS_PROXY_LOWER: String = URL, All Elsewhere Ignored,
-        "https_proxy", "Another name of HTTPS_PROXY; in the same layer, HTTPS_PROXY takes precedence";
+        "https_proxy", "Another name of HTTPS_PROXY; in the same layer, https_proxy takes precedence";
     HTTP_PROXY: String = URL, All Elsewhere Ignored,
         "HTTP_PROXY", "Proxy for OTLP over HTTP to http endpoints; OTLP over gRPC connects to such endpoints directly";
     HTTP_PROXY_LOWER: String = URL, All Elsewhere Ignored,
-        "http_proxy", "Another name of HTTP_PROXY; in the same layer, HTTP_PROXY takes precedence";
+        "http_proxy", "Another name of HTTP_PROXY; in the same layer, http_proxy takes precedence";
     ALL_PROXY: String = URL, All Elsewhere Ignored,
         "ALL_PROXY", "Proxy for https endpoints if HTTPS_PROXY is unset, and for http endpoints if HTTP_PROXY is unset";
     ALL_PROXY_LOWER: String = URL, All Elsewhere Ignored,
-        "all_proxy", "Another name of ALL_PROXY; in the same layer, ALL_PROXY takes precedence";
+        "all_proxy", "Another name of ALL_PROXY; in the same layer, all_proxy takes precedence";
     NO_PROXY: String = TEXT, All Elsewhere Ignored,
         "NO_PROXY",
         "Hosts that are reached without a proxy, separated by commas: example.com (and all below it), 10.0.0.0/8, host:port, * for all; localhost and loopback addresses always are";
     NO_PROXY_LOWER: String = TEXT, All Elsewhere Ignored,
-        "no_proxy", "Another name of NO_PROXY; in the same layer, NO_PROXY takes precedence";
+        "no_proxy", "Another name of NO_PROXY; in the same layer, no_proxy takes precedence";
 }
 
 // Name, type and kind; use in a project; name after `OTEL_EXPORTER_OTLP_` and the signal; meaning.
