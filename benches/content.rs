@@ -27,7 +27,7 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .configure_from_args();
     let receiver = Receiver::start("http/protobuf");
-    let open = [
+    let content_on = [
         ("OTEL_LOG_RAW_API_BODIES", "1"),
         ("OTEL_LOG_TOOL_DETAILS", "1"),
     ];
@@ -35,7 +35,7 @@ fn main() {
         Signals::Events,
         &receiver.endpoint(),
         "http/protobuf",
-        &open,
+        &content_on,
     );
     let prompt = host::prompt(&telemetry, 0);
     let input = |prompt: &Prompt, text: String| {

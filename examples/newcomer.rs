@@ -1,4 +1,4 @@
-//! The program of the README, unchanged: an event, a metric and a span of the first prompt.
+//! The program of the README, unchanged: a prompt with one model request.
 //!
 //! ```sh
 //! CLAUDE_CODE_ENABLE_TELEMETRY=1 OTEL_METRICS_EXPORTER=console OTEL_LOGS_EXPORTER=console cargo run --example newcomer

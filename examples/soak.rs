@@ -16,21 +16,21 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-/// Returns the command that runs this program as the receiver. `account` is the file in which it logs each item.
-fn receiver(port: u16, protocol: &str, account: &Path) -> Command {
+/// Returns the command that runs this program as the receiver. `item_log` is the file in which it logs each item.
+fn receiver(port: u16, protocol: &str, item_log: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["receive", &port.to_string(), protocol])
-        .arg(account);
+        .arg(item_log);
     command
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    if let [word, port, protocol, account] = &arguments[..]
+    if let [word, port, protocol, item_log] = &arguments[..]
         && word == "receive"
     {
-        soak::receive(port.parse().unwrap(), protocol, Path::new(account));
+        soak::receive(port.parse().unwrap(), protocol, Path::new(item_log));
         return ExitCode::SUCCESS;
     }
     let records = arguments.first().map_or(2_000_000, |count| {
@@ -38,13 +38,13 @@ fn main() -> ExitCode {
     });
     let mut exit = ExitCode::SUCCESS;
     for protocol in ["grpc", "http/protobuf"] {
-        let summary = soak::run(&soak::Plan {
+        let summary = soak::run(&soak::Parameters {
             protocol,
             records,
             threads: 8,
             restarts: 10,
             rate: 50_000,
-            away: Duration::from_millis(800),
+            downtime: Duration::from_millis(800),
             receiver,
             max_memory: 128 * 1024 * 1024,
         });

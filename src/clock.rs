@@ -14,7 +14,7 @@ impl Clock {
     /// Returns a manual clock, which changes only when it is moved. Its state is leaked, so that the clock can be
     /// copied: eight bytes for each test that creates one.
     #[cfg(feature = "testing")]
-    pub(crate) fn standing(time: SystemTime) -> Self {
+    pub(crate) fn manual(time: SystemTime) -> Self {
         Self {
             manual: Some(Box::leak(Box::new(AtomicU64::new(nanos(time))))),
         }

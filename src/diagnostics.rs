@@ -47,11 +47,11 @@ pub(crate) struct Diagnostics {
     callback: Option<Callback>,
     stderr: AtomicBool,
     pending: Mutex<Pending>,
-    /// Notified when the queue is empty.
+    /// Notified when the thread that delivers the queue ends.
     idle: Notify,
 }
 
-/// The diagnostics of the exporters that were not delivered yet, in order.
+/// The diagnostics of [`report_later`](Diagnostics::report_later) that were not delivered yet, in order.
 #[derive(Default)]
 struct Pending {
     queue: VecDeque<Diagnostic>,
@@ -108,8 +108,8 @@ impl Diagnostics {
         }
     }
 
-    /// Waits until the queue is delivered.
-    pub(crate) async fn handed_over(&self) {
+    /// Waits until the queue is delivered. Does not wait if no thread could be started for it.
+    pub(crate) async fn wait_until_delivered(&self) {
         while self.pending().busy {
             self.idle.notified().await;
         }

@@ -91,7 +91,8 @@ impl EarlyRecords {
     }
 
     /// Records everything in the buffer, in order and with its original time, and passes all further records on
-    /// directly. Only the first call has an effect; the report of a later call is empty.
+    /// directly. Only the first call has an effect; the report of a later call is empty. The session stays open until this
+    /// buffer is dropped.
     ///
     /// ```
     /// # use claude_code_telemetry::{EarlyRecords, Identity, SkillActivated, Telemetry};

@@ -49,7 +49,7 @@ impl Environment {
         names
     }
 
-    /// Returns all variables.
+    /// Returns all variables whose names are UTF-8.
     pub(crate) fn entries(&self) -> Vec<EnvironmentVariable> {
         match self {
             Self::Process => entries_of(std::env::vars_os()),
@@ -126,7 +126,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn variables_that_are_not_utf8_are_handled() {
+    fn value_that_is_not_utf8_becomes_none_and_such_a_name_is_left_out() {
         use std::os::unix::ffi::OsStringExt;
         let broken = || OsString::from_vec(vec![b'a', 0xff]);
         let entries = entries_of([

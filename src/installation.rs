@@ -31,7 +31,7 @@ pub(crate) fn installation_id(path: Option<&Path>) -> (String, Option<Installati
     let stored = path
         .ok_or(InstallationIdError::NoFolder)
         .and_then(stored_id);
-    stored.unwrap_or_else(|error| (process_id(), Some(error)))
+    stored.unwrap_or_else(|error| (unstored_id(), Some(error)))
 }
 
 /// Returns the id stored in the file, or a new one that was stored there.
@@ -131,7 +131,7 @@ fn write_new(path: &Path, id: &str) -> io::Result<()> {
 }
 
 /// Returns the id of a process that cannot store one: the same for every caller in the process.
-fn process_id() -> String {
+fn unstored_id() -> String {
     static ID: OnceLock<String> = OnceLock::new();
     ID.get_or_init(random_id).clone()
 }

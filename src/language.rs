@@ -22,7 +22,7 @@ pub fn language_from_path(path: &str) -> &'static str {
     language.map_or_else(|| by_name(name), |(language, _)| language)
 }
 
-/// Returns the language of the few files that people edit whose whole name determines the language.
+/// Returns the language of a file whose whole name determines it.
 fn by_name(name: &str) -> &'static str {
     match name {
         "Dockerfile" | "Containerfile" => "Dockerfile",
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_extension_determines_the_language() {
+    fn extension_or_well_known_name_determines_the_language() {
         for (path, language) in [
             ("a.ts", "TypeScript"),
             ("dir.rs/a.TSX", "TypeScript"),

@@ -163,7 +163,7 @@ impl ApiRequest {
 pub enum PricesError {
     /// The text is not JSON of the documented form.
     #[error("the prices are not a JSON object whose member `models` has prices by prefix: {0}")]
-    Json(#[source] serde_json::Error),
+    Json(serde_json::Error),
     /// A price is negative.
     #[error("the price {usd} of {prefix:?} is negative: state US dollars per million tokens")]
     InvalidPrice {

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn substitute_bytes_never_repeat() {
+    fn substitute_bytes_differ_between_calls_and_within_a_call() {
         let mut halves = HashSet::new();
         for _ in 0..1_000 {
             let mut bytes = [0; 16];

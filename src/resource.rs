@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn points_carry_only_attributes_of_the_user() {
+    fn custom_attributes_exclude_those_of_the_resource_and_of_records() {
         let all = "team=a,service.name=b,service.namespace=c,host.name=d,os.name=e,wsl.version=2,\
                    telemetry.sdk.name=f,user.id=g,session.id=h,app.version=i,organization.id=j,\
                    user.email=k,user.account_uuid=l,user.account_id=m,terminal.type=n,event.name=o,\
@@ -261,10 +261,10 @@ mod tests {
             text(&custom_attributes(&config(&variables))),
             "team=a osmosis=u user.name=v"
         );
-        let off = [
+        let turned_off = [
             ("OTEL_RESOURCE_ATTRIBUTES", all),
             ("OTEL_METRICS_INCLUDE_RESOURCE_ATTRIBUTES", "false"),
         ];
-        assert_eq!(custom_attributes(&config(&off)), []);
+        assert_eq!(custom_attributes(&config(&turned_off)), []);
     }
 }

@@ -47,8 +47,8 @@ mod signals {
         Blocked(signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
     }
 
-    /// Makes a child process that is started from such a thread begin without blocked signals. Otherwise it would
-    /// inherit the signal mask.
+    /// Makes a child process begin without blocked signals. Otherwise it would inherit the signal mask of the thread of
+    /// this crate that starts it.
     #[allow(
         unsafe_code,
         reason = "std has no other way to set the signal mask of a child"

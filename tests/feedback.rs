@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{ApiRequest, Config, Identity, Service, Telemetry};
-use support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
+use support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 use support::{Receiver, refused_port};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -24,13 +24,13 @@ use tracing::{Event, Metadata, Subscriber};
 /// A subscriber that counts all spans and events of all threads.
 #[derive(Clone, Default)]
 struct Everything {
-    events: Arc<AtomicUsize>,
+    total: Arc<AtomicUsize>,
     last: Arc<Mutex<String>>,
 }
 
 impl Everything {
     fn count(&self, what: &Metadata<'_>) {
-        self.events.fetch_add(1, Ordering::SeqCst);
+        self.total.fetch_add(1, Ordering::SeqCst);
         *self.last.lock().unwrap() = format!("{what:?}");
     }
 }
@@ -58,6 +58,7 @@ impl Subscriber for Everything {
     fn exit(&self, _: &Id) {}
 }
 
+/// Records a request and tries to export it. The timeouts are short, because `endpoint` may refuse connections.
 fn run(protocol: &str, endpoint: &str, more: &[(&str, &str)]) {
     let base = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -87,13 +88,13 @@ fn export_traffic_emits_no_tracing_events() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         run(protocol, &unused_port.endpoint(), &[]);
     }
-    let count = everything.events.load(Ordering::SeqCst);
+    let count = everything.total.load(Ordering::SeqCst);
     assert_eq!(count, 0, "{}", everything.last.lock().unwrap());
 
     // Proves that the subscriber works: the receiver's thread is not suppressed.
     let receiver = Receiver::grpc();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while everything.events.load(Ordering::SeqCst) == 0 {
+    while everything.total.load(Ordering::SeqCst) == 0 {
         assert!(
             Instant::now() < deadline,
             "the subscriber received no event"
@@ -138,8 +139,8 @@ fn documented_targets() -> Vec<String> {
 /// With the feature `tracing/log-always` in the dependency graph, which no library can prevent, records about traffic
 /// reach the logger of `log`.
 ///
-/// Run it with `cargo test --features tracing/log-always,rustls/logging --test feedback only_documented`. The filter
-/// excludes the other test, whose subscriber would count the events of this test's receivers.
+/// Run this test with `cargo test --features tracing/log-always,rustls/logging --test feedback only_documented`. The
+/// filter excludes the other test, whose subscriber would count the events of this test's receivers.
 #[test]
 fn only_documented_targets_reach_the_logger_of_log() {
     log::set_logger(&TARGETS).unwrap();
@@ -174,12 +175,12 @@ fn only_documented_targets_reach_the_logger_of_log() {
             protocol: alpn,
             versions: ALL_VERSIONS,
         };
-        let front = Front::before(receiver.port(), &behavior);
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         run(protocol, &unused_port.endpoint(), &[]);
         run(protocol, &receiver.endpoint(), &[]);
         run(
             protocol,
-            &format!("https://localhost:{}", front.port()),
+            &format!("https://localhost:{}", tls_server.port()),
             &trust,
         );
     }

@@ -20,8 +20,8 @@ use claude_code_telemetry::{
 use host::PATIENCE;
 use support::Receiver;
 
-/// Waits until no other test runs. A lock of the standard library or of the system's resolver that a thread of another test
-/// held at the fork would stay locked in the child forever.
+/// Waits until no other test runs. A lock of the standard library or of the system's resolver that a thread of another
+/// test held at the fork would stay locked in the child forever.
 fn without_other_tests() -> MutexGuard<'static, ()> {
     static RUNNING: Mutex<()> = Mutex::new(());
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)

@@ -12,7 +12,7 @@ use crate::support::receiver::Receiver;
 /// The documented limit of a body, in UTF-16 code units.
 const LIMIT: usize = 61_440;
 /// The upper limit for the size of a record without its strings, in bytes.
-const RECORD_BYTES: f64 = 1_024.0;
+const MAX_RECORD_OVERHEAD_BYTES: f64 = 1_024.0;
 const ROUNDS: usize = 9;
 
 pub(crate) fn measure() {
@@ -25,10 +25,10 @@ pub(crate) fn measure() {
             extra,
         )
     };
-    let closed = start(&[]);
-    let prompt = host::prompt(&closed, 0);
+    let content_off = start(&[]);
+    let prompt = host::prompt(&content_off, 0);
     let big = host::body(1024 * 1024);
-    let held_back = [
+    let allocations = [
         allocated(&big, |text| prompt.record_api_request_body(request(text))),
         allocated(&big, |text| {
             prompt.record_user_prompt(UserPrompt::new(text))
@@ -37,43 +37,43 @@ pub(crate) fn measure() {
             prompt.record_tool_result(ToolResult::new("Read").input(text));
         }),
     ];
-    let most = held_back.iter().map(|one| one.bytes).max().unwrap_or(0);
+    let most = allocations.iter().map(|one| one.bytes).max().unwrap_or(0);
     at_most(
         "content-held-back-1-MB",
         most as f64,
-        RECORD_BYTES,
+        MAX_RECORD_OVERHEAD_BYTES,
         "bytes allocated",
     );
 
-    let open = start(&[
+    let content_on = start(&[
         ("OTEL_LOG_RAW_API_BODIES", "1"),
         ("OTEL_LOG_USER_PROMPTS", "1"),
         ("OTEL_LOG_TOOL_DETAILS", "1"),
     ]);
-    let prompt = host::prompt(&open, 0);
-    // The goal permits one copy of the body, which a host makes if it keeps its string. Here the string is moved, so that
-    // no copy is expected.
+    let prompt = host::prompt(&content_on, 0);
+    // The goal permits one copy of the body, which a host makes if it keeps its string. Here the string is moved, so
+    // that no copy is expected.
     let owned = allocated(&host::body(60 * 1024), |text| {
         prompt.record_api_request_body(request(text));
     });
     at_most(
         "content-60-KB-body",
         owned.bytes as f64,
-        60.0 * 1024.0 + RECORD_BYTES,
+        60.0 * 1024.0 + MAX_RECORD_OVERHEAD_BYTES,
         "bytes allocated",
     );
-    assert!(open.flush().is_complete());
+    assert!(content_on.flush().is_complete());
 
     let ten = host::body(10 * 1024 * 1024);
     let cut = allocated(&ten, |text| prompt.record_api_request_body(request(text)));
     at_most(
         "content-10-MB-body",
         cut.bytes as f64,
-        LIMIT as f64 + 4.0 * RECORD_BYTES,
+        LIMIT as f64 + 4.0 * MAX_RECORD_OVERHEAD_BYTES,
         "bytes allocated",
     );
     note(format!("content-10-MB-body: {} allocations", cut.calls));
-    assert!(open.flush().is_complete());
+    assert!(content_on.flush().is_complete());
     let per_byte = [1024 * 1024, 10 * 1024 * 1024].map(|bytes| nanos_per_byte(&prompt, bytes));
     at_most(
         "content-linear",
@@ -85,7 +85,7 @@ pub(crate) fn measure() {
         "10 MB: {} ns for each byte",
         formatted(per_byte[1])
     ));
-    open.flush();
+    content_on.flush();
 }
 
 fn request(text: String) -> ApiRequestBody {

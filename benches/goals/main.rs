@@ -1,6 +1,6 @@
-//! Measures every performance goal and compares this crate with the alternatives for a host, in one process and in turns:
-//! `cargo bench --bench goals`. Prints one line for each goal, which ends in `met` or `missed`; the exit status is always
-//! 0. An argument selects one part: `cargo bench --bench goals -- caller` (or `cpu`, `content`, `footprint`,
+//! Measures every performance goal, and compares this crate with the alternatives for a host, in one process and in
+//! turns: `cargo bench --bench goals`. Prints one line for each goal, which ends in `met` or `missed`; the exit status
+//! is always 0. An argument selects one part: `cargo bench --bench goals -- caller` (or `cpu`, `content`, `footprint`,
 //! `sessions`).
 #![allow(
     clippy::unwrap_used,

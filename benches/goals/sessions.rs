@@ -91,11 +91,11 @@ pub(crate) fn open_child() {
         })
         .collect();
     // Starts the measurement of the peak.
-    alloc::peak_since();
+    alloc::take_peak();
     assert!(telemetry.flush().is_complete());
     let idle = alloc::live() - before;
     report("idle", idle);
-    report("peak", alloc::peak_since() - before);
+    report("peak", alloc::take_peak() - before);
     report("delivered", delivered(&telemetry) - points);
     report("resident", proc::resident().unwrap_or(0));
     drop(sessions);

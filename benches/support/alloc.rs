@@ -48,7 +48,7 @@ pub fn live() -> i64 {
 }
 
 /// Returns the maximum of [`live`] since the last call of this function, and starts a new measurement.
-pub fn peak_since() -> i64 {
+pub fn take_peak() -> i64 {
     PEAK.swap(live(), Ordering::Relaxed)
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn fix() -> Model {
             },
         )
     };
-    let look = call(
+    let explore = call(
         "toolu_03",
         "Agent",
         r#"{"subagent_type":"Explore","prompt":"Who calls parse?"}"#,
@@ -147,7 +147,7 @@ pub(crate) fn fix() -> Model {
             Work::Never,
         )
     };
-    let server = call(
+    let background = call(
         "toolu_09",
         "Bash",
         r#"{"command":"cargo doc","run_in_background":true}"#,
@@ -160,7 +160,7 @@ pub(crate) fn fix() -> Model {
         calls([
             read("toolu_01", r#"{"file_path":"src/parser.rs"}"#),
             read("toolu_02", r#"{"file_path":"tests/parser.rs"}"#),
-            look,
+            explore,
         ]),
         calls([edit, notes]),
         calls([shell("toolu_07", "cargo test", Err("exit status: 101"))]),
@@ -170,7 +170,7 @@ pub(crate) fn fix() -> Model {
                 "git commit -am 'Count bytes'",
                 Ok("1 file changed\n"),
             ),
-            server,
+            background,
         ]),
         says("Fixed."),
     ]))

@@ -27,14 +27,14 @@ class Telemetry:
         answers, write_end = os.pipe()
         try:
             command = [program, "replay", "--answers", str(write_end), "-"]
-            # In a session of its own, it does not get the Ctrl-C of the terminal, which may only cancel a prompt.
+            # In its own session, the process does not get the Ctrl-C of the terminal, which may only cancel a prompt.
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=messages, pass_fds=[write_end],
                                             start_new_session=True)
             self.input = self.process.stdin
         except OSError:
             pass  # The agent continues without telemetry.
         finally:
-            os.close(write_end)  # Only the process has it now, so that its end is the end of the answers.
+            os.close(write_end)  # Only the process has the write end now, so the answers end with the process.
         # This thread also reads the answers whose wait was interrupted, such as by Ctrl-C.
         reader = os.fdopen(answers, encoding="utf-8")
         threading.Thread(target=self._read, args=[reader], daemon=True).start()
@@ -159,7 +159,7 @@ def ask_model(telemetry, model, messages):
                 if retries_left == 0:
                     raise
     except Exception as error:
-        # The name of its type is no content. No switch withholds an error.
+        # No switch withholds an error, and its message could contain content: only its type is recorded.
         telemetry.record("request_end", request=request, error=type(error).__name__,
                          status_code=getattr(error, "status_code", None))
         raise

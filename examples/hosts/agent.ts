@@ -26,7 +26,7 @@ class Telemetry {
 
   constructor(program = "claude-code-telemetry", messages: "inherit" | "ignore" = "inherit") {
     const stdio = ["pipe", "inherit", messages, "pipe"] as const;
-    // Detached, it does not get the Ctrl-C of the terminal, which may only cancel a prompt.
+    // Detached, the process does not get the Ctrl-C of the terminal, which may only cancel a prompt.
     this.process = spawn(program, ["replay", "--answers", "3", "-"], { stdio: [...stdio], detached: true });
     // The process cannot be started, or ended: the agent continues without telemetry.
     const off = () => {
@@ -137,7 +137,7 @@ async function askModel(telemetry: Telemetry, model: Model, messages: unknown[])
       }
     }
   } catch (failure) {
-    // Its name is no content. No switch withholds an error.
+    // No switch withholds an error, and its message could contain content: only its name is recorded.
     const { name: error = "Error", status_code } = failure as Failure;
     telemetry.record({ step: "request_end", request, error, status_code });
     throw failure;

@@ -44,9 +44,9 @@ fn main() -> io::Result<()> {
         }
     }
 
-    let own = |layer| layer != Layer::Managed;
+    let is_unmanaged = |layer| layer != Layer::Managed;
     let settings = config.explain().settings().iter();
-    let free = settings.filter(|setting| own(setting.origin().layer()));
+    let free = settings.filter(|setting| is_unmanaged(setting.origin().layer()));
     let free: Vec<_> = free.map(|setting| setting.name()).collect();
     writeln!(out, "Left to the user: {}", free.join(", "))?;
 

@@ -30,7 +30,7 @@ pub(crate) fn run(telemetry: &Telemetry) {
         PluginInstalled::new("rust-tools", "example-marketplace", InstallTrigger::Cli)
             .version("1.4.0"),
     );
-    session.record_active_time(ActiveTime::new(ActivityType::User, work(60)));
+    session.record_active_time(ActiveTime::new(ActivityType::User, simulate_work(60)));
 
     let started = Instant::now();
     let prompt = session.prompt("The parser test fails. Fix it, commit, and open a pull request.");
@@ -74,16 +74,16 @@ fn think(turn: &Recorder, milliseconds: u64, Tokens(input, output, read, written
         .cache_read(read.into())
         .cache_creation(written.into());
     let request = turn.llm_request(LlmRequestOptions::new(SONNET).query_source("main"));
-    work(milliseconds / 3);
+    simulate_work(milliseconds / 3);
     request.first_token();
-    work(milliseconds * 2 / 3);
+    simulate_work(milliseconds * 2 / 3);
     request.finish(ApiRequest::new(SONNET).tokens(usage).cost_usd(cost));
 }
 
 /// Asks a small model for a title of the session.
 fn title(turn: &Recorder) {
     let request = turn.llm_request(LlmRequestOptions::new(HAIKU).query_source("session_title"));
-    work(25);
+    simulate_work(25);
     request.finish(
         ApiRequest::new(HAIKU)
             .tokens(TokenUsage::new().input(2_412).output(18))
@@ -95,10 +95,10 @@ fn title(turn: &Recorder) {
 fn overloaded(turn: &Recorder) {
     let request = turn.llm_request(LlmRequestOptions::new(SONNET).query_source("main"));
     for _ in 1..3 {
-        work(10);
+        simulate_work(10);
         request.retry();
     }
-    work(30);
+    simulate_work(30);
     request.fail(ApiError::new(SONNET, "Overloaded").status_code(529));
 }
 
@@ -111,7 +111,7 @@ fn read(turn: &Recorder) {
     );
     tool.decided(Decision::Accept, DecisionSource::Config);
     tool.executing();
-    work(4);
+    simulate_work(4);
     tool.finish(ToolOutcome::new().result_size_bytes(6_412));
 }
 
@@ -128,7 +128,7 @@ fn explore(turn: &Recorder) {
     let tool = agent.tool(ToolCallOptions::new("Grep").tool_use_id("toolu_03"));
     tool.decided(Decision::Accept, DecisionSource::Config);
     tool.executing();
-    work(8);
+    simulate_work(8);
     tool.finish(ToolOutcome::new().result_size_bytes(212));
     agent.finish(ToolOutcome::new().result_size_bytes(1_044));
 }
@@ -142,10 +142,10 @@ fn edit(turn: &Recorder) {
             .tool_use_id("toolu_04")
             .input(input),
     );
-    work(80);
+    simulate_work(80);
     tool.decided(Decision::Accept, DecisionSource::UserTemporary);
     tool.executing();
-    work(6);
+    simulate_work(6);
     tool.record_lines_of_code(LinesOfCode::new().added(12).removed(5));
     tool.finish(ToolOutcome::new().result_size_bytes(184));
 }
@@ -159,7 +159,7 @@ fn test(turn: &Recorder) {
     );
     tool.decided(Decision::Accept, DecisionSource::Config);
     tool.executing();
-    work(150);
+    simulate_work(150);
     tool.finish(
         ToolOutcome::new()
             .failed("exit code 101")
@@ -175,7 +175,7 @@ fn write_notes(turn: &Recorder) {
             .tool_use_id("toolu_06")
             .file_path("NOTES.md"),
     );
-    work(50);
+    simulate_work(50);
     tool.decided(Decision::Reject, DecisionSource::UserReject);
     tool.end();
 }
@@ -190,11 +190,11 @@ fn commit(turn: &Recorder) {
             .parameters(command.git_commit_id("85eced1")),
     );
     let hooks = turn.hook("PreToolUse", "PreToolUse:Bash");
-    work(12);
+    simulate_work(12);
     hooks.finish(HookOutcome::new().succeeded(1));
     tool.decided(Decision::Accept, DecisionSource::Hook);
     tool.executing();
-    work(20);
+    simulate_work(20);
     tool.record_commit(Commit::new());
     tool.finish(ToolOutcome::new().result_size_bytes(96));
 }
@@ -205,13 +205,13 @@ fn pull_request(turn: &Recorder) {
         turn.tool(ToolCallOptions::new("mcp__github__create_pull_request").tool_use_id("toolu_08"));
     tool.decided(Decision::Accept, DecisionSource::UserPermanent);
     tool.executing();
-    work(60);
+    simulate_work(60);
     tool.record_pull_request(PullRequest::new());
     tool.finish(ToolOutcome::new().result_size_bytes(731));
 }
 
 /// Simulates work, and returns how long it took.
-fn work(milliseconds: u64) -> Duration {
+fn simulate_work(milliseconds: u64) -> Duration {
     let started = Instant::now();
     sleep(Duration::from_millis(milliseconds));
     started.elapsed()

@@ -37,7 +37,8 @@ const SETTINGS: [(&str, &str); 5] = [
     ("OTEL_TRACES_EXPORTER", "otlp"),
 ];
 
-/// The variables of the process that apply here too: they select the content, not the destination.
+/// The variables of the process whose names begin like this also apply to the run with a receiver in this process. They
+/// select the content, not the destination.
 const CONTENT: [&str; 3] = [
     "OTEL_LOG_",
     "OTEL_METRICS_INCLUDE_",

@@ -10,9 +10,10 @@
 //! | `server.rs` | a connection: its session, its user, its prompts |
 //! | `users.rs` | three users who connect at the same time, without telemetry |
 //!
-//! The server records like a program whose agent runs inside a library, which reports the figures of a request only when
-//! the request is over: with `record_api_request` and its siblings, one call for each record. A host that follows a request from its first
-//! attempt to its response, and wants its spans, uses handles, as in the example `agent_loop`.
+//! The server stands for a host whose agent runs inside a library, and whose library reports the figures of a request
+//! only when the request is over. So the server makes one call for each record, such as `record_api_request`. A host
+//! that follows a request from its first attempt to its response, and wants its spans, uses handles, as in the example
+//! `agent_loop`.
 //!
 //! Rules for a server: start the telemetry once; use one session for each conversation, because sessions are cheap; a
 //! session ends with its last handle, when the connection closes; no session waits for another session or for the

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::explain::{Explanation, HostSetting};
+use super::explain::{Explanation, MethodSetting};
 use super::secret::Secret;
 use super::{NumberEncoding, SettingsFiles};
 use crate::environment::Environment;
@@ -29,7 +29,7 @@ pub struct ConfigBuilder {
     settings_files: Option<SettingsFiles>,
     pub(super) trust_workspace: bool,
     /// The variables of the host layer. Some of their values are secrets.
-    pub(super) host: BTreeMap<String, Secret>,
+    pub(super) variables: BTreeMap<String, Secret>,
     pub(super) number_encoding: NumberEncoding,
     pub(super) without_user_email: bool,
     pub(super) without_error_messages: bool,
@@ -87,7 +87,7 @@ impl ConfigBuilder {
     /// let config = Config::builder().set("OTEL_METRIC_EXPORT_INTERVAL", "10000").build();
     /// ```
     pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.host.insert(name.into(), Secret::new(value));
+        self.variables.insert(name.into(), Secret::new(value));
         self
     }
 
@@ -162,7 +162,7 @@ impl ConfigBuilder {
 
     /// Returns the settings that the host made with methods instead of variables, without defaults. Reports the resulting
     /// behavior as facts.
-    pub(super) fn host_settings(&self, report: &mut Explanation) -> Vec<HostSetting> {
+    pub(super) fn method_settings(&self, report: &mut Explanation) -> Vec<MethodSetting> {
         let mut settings = Vec::new();
         let mut add = |is_set: bool, method, value: &str, fact: &str| {
             if is_set {
@@ -170,27 +170,22 @@ impl ConfigBuilder {
                 report.fact(fact);
             }
         };
-        let trusts = "the host trusts the workspace: its settings count, as far as a project may set variables";
-        add(self.trust_workspace, "trust_workspace", "true", trusts);
+        let fact = "the host trusts the workspace: its settings count, as far as a project may set variables";
+        add(self.trust_workspace, "trust_workspace", "true", fact);
         let as_text = self.number_encoding == NumberEncoding::Text;
-        let sends = "the host sends numbers in events as text";
-        add(as_text, "number_encoding", "text", sends);
-        let leaves = "the host leaves user.email out";
-        add(self.without_user_email, "user_email", "false", leaves);
-        let leaves = "the host leaves the error messages of tools out";
-        add(
-            self.without_error_messages,
-            "error_messages",
-            "false",
-            leaves,
-        );
+        let fact = "the host sends numbers in events as text";
+        add(as_text, "number_encoding", "text", fact);
+        let fact = "the host leaves user.email out";
+        add(self.without_user_email, "user_email", "false", fact);
+        let fact = "the host leaves the error messages of tools out";
+        add(self.without_error_messages, "error_messages", "false", fact);
         if let Some(path) = &self.installation_id_path {
             let path = path.display().to_string();
             let fact = format!("the host keeps the installation id in {path}");
             add(true, "installation_id_path", &path, &fact);
         }
         if let Some(ports) = &self.prometheus_ports {
-            // The fact about the page contains the range.
+            // The resolution of the Prometheus page reports the fact that contains this range.
             let range = format!("{}-{}", ports.start(), ports.end());
             settings.push(("prometheus_port_range", range));
         }

@@ -12,14 +12,14 @@ use crate::visible::visible;
 
 /// A setting that the host made with a method instead of a variable, and that is not the default: the name of the method,
 /// and the value.
-pub(super) type HostSetting = (&'static str, String);
+pub(super) type MethodSetting = (&'static str, String);
 
 /// The explanation of a configuration: the origin of every value, the resulting behavior, and every warning. It
 /// displays as a table. Secrets are hidden.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     pub(super) settings: Arc<[Setting]>,
-    pub(super) host_settings: Vec<HostSetting>,
+    pub(super) method_settings: Vec<MethodSetting>,
     changes: Vec<ChangedSetting>,
     pub(super) facts: Vec<String>,
     pub(super) warnings: Vec<Warning>,
@@ -52,7 +52,7 @@ impl Explanation {
     }
 
     fn methods(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        let settings = self.host_settings.iter();
+        let settings = self.method_settings.iter();
         settings.map(|(method, value)| (*method, &**value, &**value))
     }
 
@@ -212,7 +212,7 @@ Warnings
     }
 
     #[test]
-    fn explanation_accessors_return_its_parts() {
+    fn setting_has_its_value_default_origin_meaning_and_overridden_value() {
         let config = Config::builder()
             .environment([("OTEL_LOGS_EXPORT_INTERVAL", "1")])
             .set("OTEL_LOGS_EXPORT_INTERVAL", "20")

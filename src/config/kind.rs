@@ -208,14 +208,14 @@ fn word<T: Copy>(
 /// The exporters that a list names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Exporters {
-    pub(super) wanted: Vec<Exporter>,
+    pub(super) exporters: Vec<Exporter>,
     /// True if the list contains `none`, which turns the other exporters off.
     pub(super) none: bool,
     /// The unknown names, each once, with the most similar valid name.
     pub(super) unknown: Vec<(String, &'static str)>,
 }
 
-/// The words of a list of exporters; that of no exporter is the last.
+/// The words of a list of exporters, in the order in which warnings list them. `none` stands for no exporter.
 const EXPORTERS: [(&str, Option<Exporter>); 4] = [
     ("console", Some(Exporter::Console)),
     ("otlp", Some(Exporter::Otlp)),
@@ -237,7 +237,7 @@ pub(super) fn exporters(input: &mut Input<'_>, are_of_metrics: bool) -> Exporter
     let items = input.text.split(',').map(str::trim);
     for item in items.filter(|item| !item.is_empty()) {
         match word(item, &words, false, "that exporter is left out") {
-            Ok(Some(exporter)) => found.wanted.push(exporter),
+            Ok(Some(exporter)) => found.exporters.push(exporter),
             Ok(None) => found.none = true,
             Err(mut problem) => {
                 if let Problem::UnknownValue { word, nearest, .. } = &mut problem {
@@ -253,7 +253,7 @@ pub(super) fn exporters(input: &mut Input<'_>, are_of_metrics: bool) -> Exporter
         }
     }
     if found.none {
-        let others = std::mem::take(&mut found.wanted);
+        let others = std::mem::take(&mut found.exporters);
         found.unknown.clear();
         input
             .problems
@@ -382,16 +382,16 @@ mod tests {
             ("OTLP", &[], false, 1),
             (" , ", &[], false, 0),
         ];
-        for (text, wanted, none, warnings) in table {
+        for (text, listed, none, warnings) in table {
             let mut input = Input::new(text, "");
             let found = exporters(&mut input, true);
-            assert_eq!((&*found.wanted, found.none), (wanted, none), "{text}");
+            assert_eq!((&*found.exporters, found.none), (listed, none), "{text}");
             assert_eq!(input.problems.len(), warnings, "{text}");
         }
     }
 
     #[test]
-    fn other_words_for_the_console_exporter_mean_it() {
+    fn console_is_suggested_for_its_names_in_other_programs() {
         for text in ["stdout", "stdio", "logging"] {
             let mut input = Input::new(text, "");
             let found = exporters(&mut input, false);
@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn exporters_of_events_and_spans_have_no_prometheus() {
         let mut input = Input::new("prometheus", "");
-        assert_eq!(exporters(&mut input, false).wanted, []);
+        assert_eq!(exporters(&mut input, false).exporters, []);
         let problem = input.problems.pop().unwrap().to_string();
         assert!(problem.ends_with("Valid: console, otlp, none"), "{problem}");
     }

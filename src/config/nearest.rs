@@ -42,8 +42,8 @@ pub(super) fn is_misspelling(given: &str, word: &str) -> bool {
 /// The largest distance of a misspelled name.
 const MAX_EDITS: usize = 2;
 
-/// Returns a lower bound of the number of letters that only one of the texts has, in any order, without `S`. An edit
-/// changes two at most.
+/// Returns a lower bound of the number of letters that only one of the texts has, in any order. An edit changes this
+/// number by two at most. `S` does not count, because singular and plural are the same word for [`is_misspelling`].
 fn letters_in_one(one: &str, other: &str) -> usize {
     // Letters that share a count can only lower the bound.
     let mut counts = [0_i32; 32];

@@ -190,7 +190,8 @@ fn request_url(
     Ok((endpoint.url.clone(), mistake))
 }
 
-/// Returns the variable that sets the endpoint, and true if it is the general one.
+/// Returns the variable that sets the endpoint, and true if it is the general one; an error if managed credentials
+/// would be sent to an endpoint that only other layers set.
 fn endpoint<'v>(resolver: &mut Resolver<'v>) -> Result<Option<(&'v Setting, bool)>, Problem> {
     let [specific, general] = resolver.pair(&variables::ENDPOINT);
     let only_managed = has_managed_credentials(resolver);
@@ -254,9 +255,10 @@ fn add_headers(
     headers: &mut Vec<(String, Header)>,
 ) {
     let [specific, general] = resolver.pair(&variables::HEADERS);
-    let own = variables::HEADERS.of(resolver.signal);
-    for (set, row) in [(general, &variables::HEADERS.general), (specific, own)] {
-        let pairs = set.and_then(|set| Some((set, resolver.values.given(row)?)));
+    let group = &variables::HEADERS;
+    let of_signal = group.of(resolver.signal);
+    for (set, variable) in [(general, &group.general), (specific, of_signal)] {
+        let pairs = set.and_then(|set| Some((set, resolver.values.given(variable)?)));
         let Some((set, pairs)) = pairs else {
             continue;
         };
@@ -265,7 +267,7 @@ fn add_headers(
             match problem.filter(|_| protocol == Protocol::Grpc) {
                 Some(problem) => resolver.warn(set, problem.clone()),
                 None => {
-                    let (value, variable) = (pair.value.clone(), row.name);
+                    let (value, variable) = (pair.value.clone(), variable.name);
                     pairs::put(headers, &pair.name, Header { value, variable });
                 }
             }

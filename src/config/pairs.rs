@@ -145,7 +145,7 @@ const RESERVED: &[&str] = &[
     "upgrade",
 ];
 
-/// Returns true if the protocol itself sets this header.
+/// Returns true for a header of [`RESERVED`] and for the headers of gRPC.
 pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || name.starts_with("grpc-")
 }

@@ -9,8 +9,9 @@ use super::problem::Problem;
 use super::source::{Assignment, Layer};
 use super::variables::{InProject, Variable};
 
-/// Removes the assignments that their layer is not allowed to make, each with a warning.
-pub(super) fn enforce(
+/// Removes the assignments that their layer is not allowed to make, and warns about them.
+/// `managed_is_complete` is false if some managed settings could not be read.
+pub(super) fn remove_forbidden(
     assignments: &mut Vec<Assignment>,
     managed_is_complete: bool,
     report: &mut Explanation,
@@ -25,7 +26,8 @@ pub(super) fn enforce(
         };
         let problem = match set.layer() {
             Layer::Managed => None,
-            // The managed settings that cannot be read may forbid content.
+            // The managed settings that cannot be read may forbid content. The removal of a switch that is off changes
+            // nothing, and causes no warning.
             _ if !managed_is_complete && variable.is_content_switch() => {
                 if truth(set.text()) == Some(true) {
                     report.warn(set, Problem::ContentSwitchIgnored);
@@ -41,7 +43,9 @@ pub(super) fn enforce(
     });
 }
 
-/// Returns the reason why a settings file of a project may not set a variable to this value; `None` if it may.
+/// Returns the reason why a settings file of a project may not set a variable to this value; `None` if it may. A
+/// project may switch some variables off, but not override what the user sets in the environment, although that is a
+/// lower layer.
 fn in_project(variable: &Variable, value: &str, in_environment: bool) -> Option<Problem> {
     let belongs = match variable.is_settings_key() {
         true => "the user's settings file or in managed settings",
@@ -51,6 +55,7 @@ fn in_project(variable: &Variable, value: &str, in_environment: bool) -> Option<
         InProject::Allowed => return None,
         InProject::Ignored => return Some(Problem::NotInProject { belongs }),
         InProject::FalseOnly => ("0, false, no or off", truth(value) == Some(false)),
+        // `none` anywhere in a list of exporters turns all of them off.
         InProject::NoneOnly => ("none", value.split(',').any(|item| item.trim() == "none")),
     };
     match is_off {

@@ -35,8 +35,8 @@ impl ProxyConfig {
     }
 }
 
-/// Returns the proxy for `endpoint`, and the choice as an addition to the explanation. `sends_managed_credentials` is
-/// true if credentials of managed settings are sent to the endpoint.
+/// Returns the proxy for `endpoint`, and the words that describe this choice in the explanation.
+/// `sends_managed_credentials` is true if credentials of managed settings are sent to the endpoint.
 pub(super) fn resolve(
     resolver: &mut Resolver<'_>,
     endpoint: &Endpoint,
@@ -57,14 +57,14 @@ pub(super) fn resolve(
     };
     let host = endpoint.url.host().unwrap_or_default();
     let not_through = format!(", not through the proxy of {variable}");
-    // A proxy would resolve this name to itself.
+    // For a proxy, a loopback name or address refers to the machine of the proxy.
     if no_proxy::is_loopback(host) {
         return (None, format!("{not_through}: this machine"));
     }
     let no_proxy = values.highest_precedence([&variables::NO_PROXY_LOWER, &variables::NO_PROXY]);
     let port = port(&endpoint.url);
-    if let Some(no) = no_proxy.filter(|no| no_proxy::exempts(no.text(), host, port)) {
-        return (None, format!("{not_through}, because of {}", no.name()));
+    if let Some(list) = no_proxy.filter(|list| no_proxy::exempts(list.text(), host, port)) {
+        return (None, format!("{not_through}, because of {}", list.name()));
     }
     if !endpoint.is_https() {
         let receiver = endpoint.url.authority().map(ToString::to_string);
@@ -90,11 +90,11 @@ pub(super) fn resolve(
 fn chosen<'v>(resolver: &mut Resolver<'v>, https: bool) -> Option<&'v Setting> {
     let values = resolver.values;
     let all = values.highest_precedence([&variables::ALL_PROXY_LOWER, &variables::ALL_PROXY]);
-    let one = match https {
+    let specific = match https {
         true => values.highest_precedence([&variables::HTTPS_PROXY_LOWER, &variables::HTTPS_PROXY]),
         false => http_proxy(resolver),
     };
-    resolver.unless_managed(one, all).or(all)
+    resolver.unless_managed(specific, all).or(all)
 }
 
 /// Returns the proxy for http endpoints. Ignores `HTTP_PROXY` in a CGI program, because a web server passes the request
@@ -217,7 +217,8 @@ mod tests {
                 &[("H:HTTPS_PROXY", a), ("https_proxy", b)],
                 "HTTPS_PROXY http://a:1/",
             ),
-            // An empty value cancels the proxy, under either name.
+            // An empty value cancels both names in lower layers. In the same layer, a value under the other name
+            // applies.
             (
                 https,
                 &[("H:HTTPS_PROXY", ""), ("https_proxy", b)],

@@ -25,7 +25,7 @@ use crate::environment::IGNORE_CASE;
 use crate::health::Exporter;
 use crate::signal::Signal;
 
-/// The variables of each signal that have no general form: its exporters and its interval.
+/// Each signal with the variable that lists its exporters and the variable of its export interval.
 static SIGNALS: [(Signal, &Typed<Exporters>, &Typed<Duration>); 3] = [
     (
         Signal::Metrics,
@@ -44,7 +44,7 @@ static SIGNALS: [(Signal, &Typed<Exporters>, &Typed<Duration>); 3] = [
     ),
 ];
 
-/// The two names of one variable.
+/// The two names of the variable without which no span is sent.
 static BETA: [&Typed<bool>; 2] = [
     &variables::ENHANCED_TELEMETRY_BETA,
     &variables::ENHANCED_TELEMETRY_BETA_ALIAS,
@@ -66,34 +66,35 @@ impl ConfigBuilder {
 }
 
 /// Resolves the whole configuration.
-pub(super) fn resolve(host: ConfigBuilder, features: Features) -> Config {
+pub(super) fn resolve(builder: ConfigBuilder, features: Features) -> Config {
     let mut report = Explanation::default();
-    let mut assignments = from_environment(host.environment.entries(), IGNORE_CASE, &mut report);
-    let trusted = host.trust_workspace;
-    let files = settings::read(&host.files(), &host.environment, trusted, &mut report);
+    let mut assignments = from_environment(builder.environment.entries(), IGNORE_CASE, &mut report);
+    let trusted = builder.trust_workspace;
+    let files = settings::read(&builder.files(), &builder.environment, trusted, &mut report);
     assignments.extend(files.assignments);
     assignments.extend(
-        host.host.iter().map(|(name, value)| {
+        builder.variables.iter().map(|(name, value)| {
             Assignment::new(Provenance::new(Layer::Host), name, value.expose())
         }),
     );
-    permissions::enforce(&mut assignments, files.managed_is_complete, &mut report);
+    // While managed settings cannot be read, this includes the content switches of all other layers.
+    permissions::remove_forbidden(&mut assignments, files.managed_is_complete, &mut report);
     let values = Values::new(assignments, &mut report);
-    from_values(values, host, features, report)
+    from_values(values, builder, features, report)
 }
 
 fn from_values(
     values: Values,
-    host: ConfigBuilder,
+    builder: ConfigBuilder,
     features: Features,
     mut report: Explanation,
 ) -> Config {
-    let wanted = values.get(&variables::ENABLE_TELEMETRY);
-    let enabled = wanted && !values.get(&variables::SDK_DISABLED);
+    let is_switched_on = values.get(&variables::ENABLE_TELEMETRY);
+    let enabled = is_switched_on && !values.get(&variables::SDK_DISABLED);
     let beta = enhanced_telemetry_beta(&values);
-    warn_of_silence(&values, wanted, beta, &mut report);
+    warn_of_missing_exports(&values, is_switched_on, beta, &mut report);
 
-    let ports = host.prometheus_ports.as_ref();
+    let ports = builder.prometheus_ports.as_ref();
     let mut unknown = Vec::new();
     let [metrics, events, spans] = SIGNALS.map(|(signal, variable, interval)| {
         let mut config = SignalConfig {
@@ -102,8 +103,8 @@ fn from_values(
         };
         let is_on = enabled && (beta || signal != Signal::Traces);
         if let Some(set) = values.non_empty(variable).filter(|_| is_on) {
-            let wanted = values.get(variable);
-            let names = wanted.unknown.iter();
+            let list = values.get(variable);
+            let names = list.unknown.iter();
             unknown.extend(names.map(|(name, nearest)| UnknownExporter {
                 signal,
                 name: name.clone(),
@@ -117,7 +118,7 @@ fn from_values(
                 ports,
                 report: &mut report,
             };
-            exporters(&mut resolver, &wanted, set, &mut config);
+            exporters(&mut resolver, &list, set, &mut config);
         }
         config
     });
@@ -126,17 +127,17 @@ fn from_values(
         version: values.get(&variables::INCLUDE_VERSION),
         account_uuid: values.get(&variables::INCLUDE_ACCOUNT_UUID),
         resource_attributes: values.get(&variables::INCLUDE_RESOURCE_ATTRIBUTES),
-        user_email: !host.without_user_email,
+        user_email: !builder.without_user_email,
     };
-    // The attribute that distinguishes processes, as OpenTelemetry names it.
-    let distinct = |(key, _): &(String, String)| key == "service.instance.id";
+    // With cumulative temporality, session.id or service.instance.id has to tell the series of several processes apart.
+    let is_instance_id = |(key, _): &(String, String)| key == "service.instance.id";
     if metrics.otlp.is_some()
         && values.get(&variables::TEMPORALITY) == Temporality::Cumulative
         && !attributes.session_id
         && !values
             .get(&variables::RESOURCE_ATTRIBUTES)
             .iter()
-            .any(distinct)
+            .any(is_instance_id)
     {
         match values.non_empty(&variables::INCLUDE_SESSION_ID) {
             Some(set) => {
@@ -156,11 +157,11 @@ fn from_values(
         tool_details: values.get(&variables::LOG_TOOL_DETAILS),
         tool_content: values.get(&variables::LOG_TOOL_CONTENT),
         raw_api_bodies: values.get(&variables::LOG_RAW_API_BODIES),
-        error_messages: !host.without_error_messages,
+        error_messages: !builder.without_error_messages,
         max_length: content_max_length(&values, &mut report),
     };
     report.settings = Arc::clone(&values.settings);
-    report.host_settings = host.host_settings(&mut report);
+    report.method_settings = builder.method_settings(&mut report);
     let over_grpc = [&metrics.otlp, &events.otlp, &spans.otlp]
         .into_iter()
         .flatten()
@@ -179,33 +180,33 @@ fn from_values(
         }),
         content,
         attributes,
-        terminal_type: terminal_type(&host.environment),
-        number_encoding: host.number_encoding,
+        terminal_type: terminal_type(&builder.environment),
+        number_encoding: builder.number_encoding,
         explanation: report,
         values: Arc::new(values),
-        installation_id_path: host.installation_id_path,
-        environment: host.environment,
+        installation_id_path: builder.installation_id_path,
+        environment: builder.environment,
     }
 }
 
-/// Resolves the exporters that a signal's variable `set` lists.
+/// Resolves the exporters that a signal's variable `set` lists. `list` is its value.
 fn exporters<'v>(
     resolver: &mut Resolver<'v>,
-    wanted: &Exporters,
+    list: &Exporters,
     set: &'v Setting,
     config: &mut SignalConfig,
 ) {
     for exporter in [Exporter::Console, Exporter::Prometheus, Exporter::Otlp] {
-        if !wanted.wanted.contains(&exporter) {
+        if !list.exporters.contains(&exporter) {
             continue;
         }
+        // The exporters of host instruments (`Host...`) are not in the array above, but the match needs their variants.
         let resolved = match exporter {
             Exporter::Console | Exporter::HostConsole => {
                 console(resolver, set).map(|()| config.console = true)
             }
-            Exporter::Prometheus => {
-                prometheus::resolve(resolver, set).map(|page| config.prometheus = Some(page))
-            }
+            Exporter::Prometheus => prometheus::resolve(resolver, set)
+                .map(|prometheus| config.prometheus = Some(prometheus)),
             Exporter::Otlp | Exporter::HostOtlp => {
                 otlp::resolve(resolver, set).map(|otlp| config.otlp = Some(otlp))
             }
@@ -224,7 +225,8 @@ fn console<'v>(resolver: &mut Resolver<'v>, set: &'v Setting) -> Result<(), Unus
     Ok(())
 }
 
-/// Returns true if one of the two names is true. The name set in the higher layer wins; in the same layer the first.
+/// Returns the value of the variable with the two names in [`BETA`]; false if neither is set. The name set in the
+/// higher layer wins; in the same layer, the first of [`BETA`].
 fn enhanced_telemetry_beta(values: &Values) -> bool {
     let set = values.settings.iter().filter_map(|set| {
         let name = BETA.iter().find(|name| name.name == set.name())?;
@@ -234,14 +236,20 @@ fn enhanced_telemetry_beta(values: &Values) -> bool {
     highest_precedence.is_some_and(|(_, value)| value)
 }
 
-/// Warns about settings that prevent the export of telemetry which other settings request.
-fn warn_of_silence(values: &Values, wanted: bool, beta: bool, report: &mut Explanation) {
+/// Warns if telemetry is requested, but not exported: about exporters while telemetry is off, about telemetry that has
+/// no exporter or that `OTEL_SDK_DISABLED` turns off again, and about spans without [`BETA`] or without their exporter.
+fn warn_of_missing_exports(
+    values: &Values,
+    is_switched_on: bool,
+    beta: bool,
+    report: &mut Explanation,
+) {
     let exporters =
         SIGNALS.map(|(_, variable, _)| (values.non_empty(variable), values.get(variable)));
-    let requests = |exporters: &Exporters| !exporters.wanted.is_empty();
-    if !wanted {
-        for (set, exporters) in exporters {
-            if let Some(set) = set.filter(|_| requests(&exporters)) {
+    let requests = |list: &Exporters| !list.exporters.is_empty();
+    if !is_switched_on {
+        for (set, list) in exporters {
+            if let Some(set) = set.filter(|_| requests(&list)) {
                 report.warn(&set.winner, Problem::NotEnabled);
             }
         }

@@ -169,24 +169,24 @@ mod tests {
     fn signal_specific_and_managed_variables_are_chosen() {
         let managed = |general| Problem::ManagedGeneral { general };
         let certificate = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
-        let no = Vec::new;
+        let none = Vec::new;
         let table: Vec<(&[&str], &str, Vec<Problem>)> = vec![
-            (&[], "platform", no()),
-            (&["OTLP_METRICS_CERTIFICATE"], "platform", no()),
+            (&[], "platform", none()),
+            (&["OTLP_METRICS_CERTIFICATE"], "platform", none()),
             (
                 &["NODE_EXTRA_CA_CERTS"],
                 "platform+NODE_EXTRA_CA_CERTS",
-                no(),
+                none(),
             ),
             (
                 &["NODE_EXTRA_CA_CERTS", "OTLP_CERTIFICATE"],
                 "OTLP_CERTIFICATE",
-                no(),
+                none(),
             ),
             (
                 &["OTLP_LOGS_CERTIFICATE", "OTLP_CERTIFICATE"],
                 "OTLP_LOGS_CERTIFICATE",
-                no(),
+                none(),
             ),
             (
                 &["OTLP_LOGS_CERTIFICATE", "M:OTLP_CERTIFICATE"],
@@ -201,12 +201,12 @@ mod tests {
             (
                 &["M:NODE_EXTRA_CA_CERTS", "M:OTLP_CERTIFICATE"],
                 "OTLP_CERTIFICATE",
-                no(),
+                none(),
             ),
             (
                 &["OTLP_CLIENT_CERTIFICATE", "OTLP_CLIENT_KEY"],
                 "platform OTLP_CLIENT_CERTIFICATE+OTLP_CLIENT_KEY",
-                no(),
+                none(),
             ),
             (
                 &[
@@ -215,12 +215,12 @@ mod tests {
                     "OTLP_CLIENT_KEY",
                 ],
                 "platform OTLP_LOGS_CLIENT_CERTIFICATE+OTLP_CLIENT_KEY",
-                no(),
+                none(),
             ),
             (
                 &["CLAUDE_CODE_CLIENT_CERT", "CLAUDE_CODE_CLIENT_KEY"],
                 "platform CLAUDE_CODE_CLIENT_CERT+CLAUDE_CODE_CLIENT_KEY",
-                no(),
+                none(),
             ),
             (
                 &[
@@ -230,7 +230,7 @@ mod tests {
                     "OTLP_LOGS_CLIENT_KEY",
                 ],
                 "platform OTLP_CLIENT_CERTIFICATE+OTLP_LOGS_CLIENT_KEY",
-                no(),
+                none(),
             ),
             // Certificate and key of different kinds of variables do not form a pair.
             (

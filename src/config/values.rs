@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_are_reported_with_the_nearest_one_and_without_their_value() {
+    fn misspelled_names_are_reported_with_the_nearest_one_and_without_their_value() {
         for (layer, name, nearest) in [
             (
                 Layer::Environment,

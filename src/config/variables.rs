@@ -46,15 +46,15 @@ pub(crate) enum Source {
     Elsewhere,
 }
 
-/// The values that settings files of a project may give to a variable. These files come with the repository, so they
-/// never decide the destination of telemetry, its credentials or its content.
+/// The values that settings files of a project may give to a variable. These files come with the project's repository,
+/// so they never decide the destination of telemetry, its credentials or its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InProject {
     /// Any value.
     Allowed,
     /// Only a value that is false.
     FalseOnly,
-    /// Only a list that contains `none`.
+    /// Only a list that contains `none`, which turns all exporters of the list off.
     NoneOnly,
     /// No value, not even an empty one, which would cancel what other layers set.
     Ignored,

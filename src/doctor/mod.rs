@@ -5,9 +5,9 @@ mod otlp;
 #[cfg(not(any(feature = "grpc", feature = "http")))]
 #[path = "no_otlp.rs"]
 mod otlp;
-#[cfg(feature = "prometheus")]
-mod page;
 mod probe;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod remedy;
 #[cfg(any(feature = "grpc", feature = "http"))]
@@ -24,7 +24,8 @@ use crate::export::suppression::{self, SuppressedScope};
 use crate::health::Exporter;
 use crate::thread;
 
-/// The time limit of [`Config::diagnose`].
+/// The time limit of [`Config::diagnose`]: enough for a run of the headers helper (30 seconds) and a request with the
+/// default timeout (10 seconds).
 const LIMIT: Duration = Duration::from_secs(45);
 
 /// The extra time that the caller waits after the limit of the probes, for a busy machine.
@@ -98,10 +99,10 @@ impl Config {
             .collect();
         let (tried, results) = mpsc::channel();
         #[cfg(feature = "prometheus")]
-        let page_thread = {
+        let prometheus_thread = {
             let (config, untried, tried) = (self.clone(), untried.clone(), tried.clone());
             thread::spawn("claude-code-telemetry-doctor", move || {
-                page::probe_all(&config, untried, &tried);
+                prometheus::probe_all(&config, untried, &tried);
                 Ok(())
             })
         };
@@ -128,7 +129,12 @@ impl Config {
             }
         };
         #[cfg(feature = "prometheus")]
-        probe::fail_untried(&mut probes, Exporter::Prometheus, page_thread, is_late);
+        probe::fail_untried(
+            &mut probes,
+            Exporter::Prometheus,
+            prometheus_thread,
+            is_late,
+        );
         probe::fail_untried(&mut probes, Exporter::Otlp, thread, is_late);
         probes.iter_mut().for_each(Probe::make_visible);
         let warnings = |are: fn(&Warning) -> bool| {

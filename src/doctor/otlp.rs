@@ -45,6 +45,7 @@ pub(super) async fn probe_all(
     while let Some(ended) = probes.join_next().await {
         panic = panic.or(ended.err().and_then(|error| error.try_into_panic().ok()));
     }
+    // Without users, the helper kills its command if that still runs, and ends.
     drop(helper);
     if let Some((_commands, running)) = running {
         let _ = running.await;

@@ -64,7 +64,7 @@ impl Probe {
         }
     }
 
-    /// Records that the exporter has no result.
+    /// Records the reason why the exporter has no result.
     fn fail(&mut self, missing: &Missing) {
         let (problem, remedy) = match missing {
             Missing::TimedOut => (
@@ -109,7 +109,7 @@ pub(super) fn fail_untried(
 ) {
     let missing = match thread {
         Ok(thread) if is_late && !thread.is_finished() => Missing::TimedOut,
-        // The thread has sent all results, and ends now.
+        // The channel is closed: no more results follow, and the thread ends now.
         Ok(thread) => match thread.join() {
             Ok(Ok(())) => Missing::TimedOut,
             Ok(Err(error)) => Missing::NoResources(error),
@@ -126,17 +126,17 @@ pub(super) fn fail_untried(
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ends = match self.works() {
+        let verdict = match self.works() {
             true => "works",
             false => "does not work",
         };
-        write!(f, "{} ({}) {ends}", self.signal, self.exporter)?;
+        write!(f, "{} ({}) {verdict}", self.signal, self.exporter)?;
         let all: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
         let all = all.join(", ");
-        let is_page = self.exporter == Exporter::Prometheus;
+        let is_prometheus = self.exporter == Exporter::Prometheus;
         let address = match (&self.addresses[..], self.connected) {
             ([], _) => None,
-            _ if is_page => Some(all),
+            _ if is_prometheus => Some(all),
             ([_], Some(_)) => Some(format!("{all}, connected")),
             (_, Some(connected)) => Some(format!("{all}, connected to {connected}")),
             (_, None) => Some(format!("{all}, not connected")),
@@ -146,7 +146,10 @@ impl fmt::Display for Probe {
             None => answer,
         });
         for (name, line) in [
-            (if is_page { "page" } else { "sends to" }, &self.target),
+            (
+                if is_prometheus { "page" } else { "sends to" },
+                &self.target,
+            ),
             ("address", &address),
             ("TLS", &self.tls),
             ("answer", &answer),
@@ -223,7 +226,7 @@ mod tests {
     type Trials = fn() -> io::Result<()>;
 
     #[test]
-    fn reason_of_a_missing_result_is_the_end_of_the_thread_of_its_exporter() {
+    fn probe_without_a_result_gives_the_reason() {
         let config = Config::builder()
             .environment([
                 ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),

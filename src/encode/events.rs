@@ -155,7 +155,7 @@ mod tests {
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
     use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
     use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
-    use proptest::arbitrary::any as some;
+    use proptest::arbitrary::any as arbitrary;
     use proptest::collection::vec;
     use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
     use prost::Message;
@@ -195,14 +195,14 @@ mod tests {
     impl Payload for Anything {}
 
     fn values() -> impl Strategy<Value = Value<'static>> {
-        // Lengths around those at which the length prefix gets longer.
+        // Up to 62 kB, whose length prefixes have one to three bytes.
         let text =
             || (0..70_usize, 0..300_usize).prop_map(|(x, times)| "x\u{e9}".repeat(x * times));
         prop_oneof![
             text().prop_map(|text| Value::String(text.into())),
-            some::<i64>().prop_map(Value::Int),
-            some::<f64>().prop_map(Value::Double),
-            some::<bool>().prop_map(Value::Bool),
+            arbitrary::<i64>().prop_map(Value::Int),
+            arbitrary::<f64>().prop_map(Value::Double),
+            arbitrary::<bool>().prop_map(Value::Bool),
             vec(text().prop_map(Cow::from), 0..4).prop_map(Value::StringArray),
         ]
     }
@@ -215,6 +215,7 @@ mod tests {
                 sequence: time / 3,
                 standard: Arc::new(SessionAttributes {
                     values: std::array::from_fn(|at| ["kim", ""].get(at).copied().map(text)),
+                    // `model` is an attribute of the event itself, so this custom attribute is left out.
                     custom: [(text("team"), text("a")), (text("model"), text("b"))].into(),
                     of_one_session: true,
                     ..SessionAttributes::default()
@@ -232,7 +233,7 @@ mod tests {
         }))
     }
 
-    /// The log record of an event in the official types, as a reference for the encoder.
+    /// Returns the log record of an event in the types of `opentelemetry-proto`, as a reference for the encoder.
     fn reference(encoder: &EventEncoder, event: &EventItem) -> LogRecord {
         let envelope = &event.envelope;
         let mut attributes = Vec::new();
@@ -261,8 +262,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_match_the_official_types(
-            records in vec(vec(values(), 0..6), 0..4), time in some::<u64>(), span in some::<Option<bool>>(),
+        fn encoded_request_equals_that_of_opentelemetry_proto(
+            records in vec(vec(values(), 0..6), 0..4), time in arbitrary::<u64>(), span in arbitrary::<Option<bool>>(),
             numbers in prop_oneof![Just(NumberEncoding::Native), Just(NumberEncoding::Text)],
         ) {
             let resource = [("service.name".to_owned(), "claude-code".to_owned())];
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_bytes_match_the_official_types() {
+    fn truncated_record_equals_that_of_opentelemetry_proto() {
         let item = item(vec![Value::String("x".repeat(5_000_000).into())], 1, None);
         let resource_and_scope = ResourceAndScope::new(&[], "scope", "1");
         let encoder = EventEncoder::new(resource_and_scope, NumberEncoding::Native);

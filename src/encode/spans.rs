@@ -145,7 +145,7 @@ mod tests {
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::trace::v1::span::Event;
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Status};
-    use proptest::arbitrary::any as some;
+    use proptest::arbitrary::any as arbitrary;
     use proptest::collection::vec;
     use proptest::option;
     use proptest::prelude::{prop_assert_eq, proptest};
@@ -203,7 +203,7 @@ mod tests {
         }
     }
 
-    /// The span in the official types, as a reference for the encoder.
+    /// Returns the span in the types of `opentelemetry-proto`, as a reference for the encoder.
     fn reference(span: &SpanItem) -> Span {
         let mut attributes = Vec::new();
         let kind = span.record.span();
@@ -271,10 +271,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_match_the_official_types(
-            texts in vec("[ -~é]{0,200}", 0..4), event_times in vec(some::<u64>(), 0..3),
-            failure in option::of("[ -~]{0,300}"), parent in some::<Option<([u8; 8], bool)>>(),
-            times in some::<(u64, u64)>(), state in option::of("[a-z]=[a-z]"),
+        fn encoded_request_equals_that_of_opentelemetry_proto(
+            texts in vec("[ -~é]{0,200}", 0..4), event_times in vec(arbitrary::<u64>(), 0..3),
+            failure in option::of("[ -~]{0,300}"), parent in arbitrary::<Option<([u8; 8], bool)>>(),
+            times in arbitrary::<(u64, u64)>(), state in option::of("[a-z]=[a-z]"),
         ) {
             let record = Anything { texts, event_times, failure };
             let item = item(record, parent, times, state.as_deref());
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_bytes_match_the_official_types() {
+    fn truncated_span_equals_that_of_opentelemetry_proto() {
         let record = Anything {
             texts: vec!["x".repeat(5_000_000)],
             event_times: vec![1],

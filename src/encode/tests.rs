@@ -10,7 +10,7 @@ pub(super) fn any(value: OtlpValue) -> AnyValue {
     AnyValue { value: Some(value) }
 }
 
-/// Returns a record without content.
+/// Returns a record as it is after a policy that withholds all content.
 pub(super) fn filtered<R: Payload>(record: R) -> Filtered<R> {
     let policy = ContentPolicy {
         user_prompts: false,

@@ -13,8 +13,8 @@ use super::BoxFuture;
 use super::suppression::SuppressedScope;
 use crate::thread;
 
-/// The most functions that block at the same time. The limit is higher than the number of console writers and name
-/// lookups that can hang.
+/// The most functions that block at the same time, over all telemetry instances of the process. Functions that never
+/// return occupy no more threads than this.
 const LIMIT: usize = 64;
 
 /// The most name lookups at the same time. Lookups that never return must leave threads for everything else.

@@ -40,7 +40,7 @@ pub(crate) struct Command {
 }
 
 /// Waits until `time`; never returns if it is `None`.
-pub(crate) async fn at(time: Option<Instant>) {
+pub(crate) async fn sleep_until_optional(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,

@@ -22,7 +22,7 @@ use crate::encode::decoded;
 use crate::lock::lock;
 use crate::signal::Signal;
 
-/// A writer of lines. It writes on a thread that may block, never on the thread that drives the other exporters.
+/// A writer of lines. It writes on a thread that may block, never on the thread that drives all exporters.
 pub(super) struct Console {
     signal: Signal,
     writer: Writer,

@@ -7,11 +7,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::BoxFuture;
-use super::command::{Command, at};
+use super::command::{Command, sleep_until_optional};
 use super::exporter::ExporterSettings;
 use super::source::SourceConfig;
 
-/// The longest pause between two attempts while a caller waits, or while the exporter is to end by a deadline.
+/// The longest pause between two attempts while a caller waits, or while the exporter is to end by a deadline, unless
+/// the receiver asks for a longer one.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The longest pause that a receiver can ask for.
@@ -20,8 +21,8 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 /// The shortest pause that a receiver can ask for, unless the pipeline's own pause is shorter.
 const SHORTEST_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The margin before the deadline of a caller at which the rest of an accepted request's answer is no longer waited for.
-/// The margin is at most a quarter of the time between the start of the attempt and the deadline.
+/// The margin before the deadline of a caller at which the rest of an accepted request's answer is no longer waited
+/// for. The margin is at most a quarter of the time between the start of the attempt and the deadline.
 const REST_OF_ANSWER: Duration = Duration::from_millis(100);
 
 /// The configuration of one exporter.
@@ -120,7 +121,7 @@ impl Control {
             }
             // The channel stays open, because `self` owns a sender.
             _ = self.news.changed() => {}
-            () = at(expiry) => {
+            () = sleep_until_optional(expiry) => {
                 let now = Instant::now();
                 self.release_if(false, |command, _| command.deadline <= now);
             }
@@ -132,8 +133,9 @@ impl Control {
         self.attempt(work, Duration::ZERO, || false).await
     }
 
-    /// Does the same as [`meanwhile`](Self::meanwhile), but work for an exporter that was replaced may take `grace` longer,
-    /// and work that `is_accepted` without its result is interrupted a little before the next deadline of a sender.
+    /// Does the same as [`meanwhile`](Self::meanwhile), but work for an exporter that was replaced may take `grace`
+    /// longer, and work that `is_accepted` without its result is interrupted a little before the next deadline of a
+    /// sender.
     pub(crate) async fn attempt<T>(
         &mut self,
         mut work: BoxFuture<'_, T>,
@@ -147,11 +149,11 @@ impl Control {
                 replaced = Some(Instant::now() + grace);
             }
             let end = self.end();
-            let enough = self
+            let accepted_suffices_at = self
                 .next_deadline()
                 .map(|next| next - REST_OF_ANSWER.min(next.saturating_duration_since(start) / 4));
             let accepted = async {
-                at(enough).await;
+                sleep_until_optional(accepted_suffices_at).await;
                 if !is_accepted() {
                     std::future::pending().await
                 }
@@ -161,8 +163,8 @@ impl Control {
                 result = &mut work => return Ok(result),
                 () = accepted => return Err(Interruption::Deadline),
                 () = self.changed() => {}
-                () = at(end) => return Err(Interruption::Deadline),
-                () = at(replaced) => return Err(Interruption::Replaced),
+                () = sleep_until_optional(end) => return Err(Interruption::Deadline),
+                () = sleep_until_optional(replaced) => return Err(Interruption::Replaced),
             }
         }
     }
@@ -308,10 +310,10 @@ mod tests {
     }
 
     /// Returns the length in milliseconds of a pause, given the pipeline's `own` pause and the pause that the receiver
-    /// asks for.
+    /// asks for. `waiting` is true if a caller waits for a delivery.
     async fn pause(own: u64, retry_after: Option<u64>, waiting: bool) -> u64 {
         let (commands, desired, mut control) = Control::new();
-        // A change that does not end the pause.
+        // A new desired state with the same exporter, which does not end the pause.
         desired.send_replace(DesiredState::On(config()));
         if waiting {
             let command = Command {
@@ -331,7 +333,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requested_pause_is_never_zero() {
+    async fn pause_that_the_receiver_asks_for_is_never_zero() {
+        // The pause lasts at least one second, or as long as the pipeline's own pause if that is shorter. The own pause
+        // is at most 200 ms while a caller waits.
         for (own, retry_after, waiting, expected) in [
             (40, None, false, 40),
             (40, Some(0), false, 40),
@@ -360,6 +364,7 @@ mod tests {
             answer
         };
         let (hasty, patient) = (ask(1), ask(60));
+        // The two commands arrive, and the first deadline passes.
         for _ in 0..3 {
             control.changed().await;
         }

@@ -22,21 +22,22 @@ pub(crate) type MakeExporter = Arc<dyn Fn(Signal) -> Arc<dyn PushExporter> + Sen
 
 /// The settings of a Prometheus scrape endpoint, which serves one page of metrics.
 #[derive(Clone, PartialEq)]
-pub(crate) struct PageSettings {
+pub(crate) struct ScrapeEndpointSettings {
     pub(crate) address: PrometheusConfig,
     /// The attributes of the resource.
     pub(crate) resource: Vec<(String, String)>,
 }
 
-/// A function that starts to serve a page.
-pub(crate) type MakePage = Arc<dyn Fn(PageSettings) -> Arc<dyn PushExporter> + Send + Sync>;
+/// A function that starts a scrape endpoint.
+pub(crate) type MakeScrapeEndpoint =
+    Arc<dyn Fn(ScrapeEndpointSettings) -> Arc<dyn PushExporter> + Send + Sync>;
 
 /// The settings from which an exporter is built. Equal settings build equivalent exporters.
 #[derive(Clone)]
 pub(crate) enum ExporterSettings {
     Otlp(Box<OtlpConfig>, Option<Arc<Helper>>),
     Console(Writer),
-    Prometheus(PageSettings, MakePage),
+    Prometheus(ScrapeEndpointSettings, MakeScrapeEndpoint),
     /// An exporter that keeps requests in this process.
     Custom(MakeExporter),
 }

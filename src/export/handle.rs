@@ -48,8 +48,13 @@ impl ExporterHandle {
     ) -> Self {
         let (commands, desired, control) = Control::new();
         let counters = Arc::new(counters);
-        let (of, diagnostics) = (Arc::clone(&counters), Arc::clone(diagnostics));
-        let pipeline = Pipeline::new(Box::new(source), control, of, diagnostics, clock);
+        let pipeline = Pipeline::new(
+            Box::new(source),
+            control,
+            Arc::clone(&counters),
+            Arc::clone(diagnostics),
+            clock,
+        );
         Self {
             counters,
             desired,
@@ -136,8 +141,8 @@ impl ExporterHandle {
                 true
             }
             // The exporter updates its counters when it is drained, unless it is turned on again before.
-            DesiredState::Draining { reason: known, .. } => {
-                *known = reason;
+            DesiredState::Draining { reason: stored, .. } => {
+                *stored = reason;
                 false
             }
             DesiredState::Off => {
@@ -167,7 +172,7 @@ mod tests {
         let diagnostics = Arc::default();
         let (mut handle, _) = crate::export::prometheus(&registry, &diagnostics, Clock::default());
         let counters = Arc::clone(handle.counters());
-        // The private thread does not run, as if it were busy.
+        // The thread of all exporters is not started, so nothing applies the desired states before the assertion.
         let runtime = Runtime::new(Vec::new(), diagnostics);
         let config = PipelineConfig {
             exporter: ExporterSettings::Console(Arc::new(Mutex::new(std::io::sink()))),

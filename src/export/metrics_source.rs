@@ -1,4 +1,4 @@
-//! The metrics source of one exporter: the values of every series that are delivered, and those that are next.
+//! The source of the catalog's metrics for one exporter: samples of the counters, encoded as OTLP data points.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::schema::{Metric, scope};
 /// The usual size of a data point, in bytes of protobuf.
 const USUAL_POINT_BYTES: usize = 512;
 
-/// A source that collects the registry for one exporter.
+/// A source that collects the counters of the registry for one exporter.
 ///
 /// Only one collection is in progress at a time. It is cut into requests, and each request is delivered, or rejected
 /// permanently, before the next collection begins. The next collection covers everything that was added in the
@@ -33,7 +33,8 @@ pub(crate) struct PushReader {
     time: u64,
     /// True if the current collection contains ended series.
     has_ended: bool,
-    /// True if a pass began and its collection was not made yet.
+    /// True from the beginning of a pass, in which the pipeline delivers everything recorded so far, until the
+    /// collection of this pass.
     wanted: bool,
     /// The number of points of the current collection that are not acknowledged.
     waiting: Arc<QueueDepth>,
@@ -226,20 +227,20 @@ mod tests {
         (point.start_time_unix_nano, point.time_unix_nano)
     }
 
-    /// Returns the points of the collections of a series while the clock shows these seconds. The series is created at
-    /// the first of them.
+    /// Returns the start and the time of the point that each collection of a series delivers. The series is created at
+    /// the first of `seconds` on the clock, and collected at each of the others.
     fn points(temporality: Temporality, seconds: [u64; 5]) -> Vec<(u64, u64)> {
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        let clock = Clock::standing(at(seconds[0]));
+        let clock = Clock::manual(at(seconds[0]));
         let registry = Arc::new(Registry::new(0, clock));
         let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry));
         reader.temporality = temporality;
         registry.add_reader(OTLP_READER);
         let standard = registry.intern(Default::default());
-        let held = registry.open(&standard, SeriesKind::Commits).unwrap();
+        let counter = registry.open(&standard, SeriesKind::Commits).unwrap();
         let collect = |second: &u64| {
             clock.set(at(*second));
-            held.add(1.0);
+            counter.add(1.0);
             collect(&mut reader)
         };
         seconds[1..].iter().map(collect).collect()
@@ -293,17 +294,19 @@ mod tests {
     }
 
     #[test]
-    fn deltas_start_where_the_last_cumulative_point_of_their_series_ended() {
+    fn reopened_series_stays_contiguous_when_temporality_changes() {
         let (registry, mut reader, standard) = cumulative_reader();
-        let held = registry.open(&standard, SeriesKind::PullRequests).unwrap();
-        let commit = |count| {
+        let pull_requests = registry.open(&standard, SeriesKind::PullRequests).unwrap();
+        // The handle is dropped at once, which ends the series until the next call.
+        let commit = |amount| {
             let opened = registry.open(&standard, SeriesKind::Commits);
-            opened.unwrap().add(count);
+            opened.unwrap().add(amount);
         };
         commit(1.0);
+        // The point of the commits follows that of the pull requests, which are first in the catalog.
         let (_, start, end, _) = deliver(&mut reader)[1].clone();
-        // The series has ended, so the next collection does not contain it.
-        held.add(1.0);
+        // The series of the commits has ended, so the next collection contains only the pull requests.
+        pull_requests.add(1.0);
         assert_eq!(deliver(&mut reader).len(), 1);
         change(&mut reader, Temporality::Delta);
         commit(2.0);
@@ -322,9 +325,9 @@ mod tests {
     #[test]
     fn points_stay_contiguous_when_temporality_changes_between_the_requests_of_a_collection() {
         let (registry, mut reader, standard) = cumulative_reader();
-        let held = [SeriesKind::PullRequests, SeriesKind::Commits]
+        let counters = [SeriesKind::PullRequests, SeriesKind::Commits]
             .map(|kind| registry.open(&standard, kind).unwrap());
-        let add = |amount| held.iter().for_each(|held| held.add(amount));
+        let add = |amount| counters.iter().for_each(|counter| counter.add(amount));
         add(1.0);
         let first = deliver(&mut reader)[0].2;
         add(2.0);
@@ -334,6 +337,7 @@ mod tests {
         reader.acknowledge();
         reader.batch(1).unwrap();
         change(&mut reader, Temporality::Delta);
+        // The rest of the collection is sent as a delta from the end of the last cumulative point of the series.
         let resent = reader.batch(1).unwrap();
         let commits = "claude_code.commit.count".to_owned();
         assert_eq!(decoded(&resent), [(commits, first, second, 2.0)]);
@@ -345,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn request_has_the_bytes_of_the_official_types() {
+    fn request_equals_the_encoding_of_opentelemetry_proto() {
         for temporality in [Temporality::Delta, Temporality::Cumulative] {
             let registry = Arc::new(Registry::new(0, Clock::default()));
             let resource = [("service.name".to_owned(), "claude-code".to_owned())];
@@ -357,8 +361,8 @@ mod tests {
             let standard = registry.intern(Default::default());
             let model: Arc<str> = "sonnet".into();
             let series = Series::of_request(&model).into_iter();
-            let held = registry.open_all(&standard, series.chain([SeriesKind::Commits.into()]));
-            held[0].add(0.25);
+            let counters = registry.open_all(&standard, series.chain([SeriesKind::Commits.into()]));
+            counters[0].add(0.25);
             reader.begin();
             let batch = reader.batch(usize::MAX).unwrap();
             let request: ExportMetricsServiceRequest = crate::encode::decoded(&batch.message);
@@ -368,6 +372,7 @@ mod tests {
                 Some(metric::Data::Sum(sum)) => sum.data_points.len(),
                 _ => 0,
             });
+            // Commits, cost, and the four types of tokens. A series without measurements has a point too.
             assert_eq!(points.collect::<Vec<_>>(), [1, 1, 4]);
         }
     }

@@ -42,12 +42,14 @@ pub(crate) mod fuzzing {
 
 pub(crate) use command::{Command, Incomplete, Waiter};
 pub(crate) use control::PipelineConfig;
-pub(crate) use exporter::{ExporterSettings, MakeExporter, MakePage, PageSettings};
+pub(crate) use exporter::{
+    ExporterSettings, MakeExporter, MakeScrapeEndpoint, ScrapeEndpointSettings,
+};
 #[cfg(feature = "providers")]
 pub(crate) use handle::AfterOpening;
 pub(crate) use handle::ExporterHandle;
 #[cfg(feature = "prometheus")]
-pub(crate) use prometheus::{handle as prometheus, page_addresses};
+pub(crate) use prometheus::{handle as prometheus, scrape_addresses};
 #[cfg(any(feature = "grpc", feature = "http", feature = "testing"))]
 pub(crate) use push_exporter::PushExporter;
 pub(crate) use push_exporter::Writer;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::blocking;
-use super::command::at;
+use super::command::sleep_until_optional;
 use super::control::{Control, DesiredState, Interruption};
 use super::export_result::{Accepted, Delivery, ExportError, ExportResult, FailureClass};
 use super::exporter::ExporterSettings;
@@ -136,7 +136,7 @@ impl Pipeline {
             tokio::select! {
                 () = self.control.changed() => {}
                 () = self.source.filled(), if is_on => return,
-                () = at(self.due), if is_on => return,
+                () = sleep_until_optional(self.due), if is_on => return,
             }
         }
     }

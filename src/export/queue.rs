@@ -16,7 +16,7 @@ pub(crate) const BATCH_RECORDS: usize = 512;
 /// The number of queued bytes at which the exporter is woken before its interval ends.
 const WAKE_BYTES: usize = 1024 * 1024;
 /// The estimated size of a record without its texts, in bytes.
-const RECORD_BYTES: usize = 512;
+const RECORD_OVERHEAD_BYTES: usize = 512;
 
 /// A queue of records for one exporter. Pushing neither locks nor waits; a record that does not fit is refused. Clones
 /// share one queue, and each clone points directly to the data that a push changes.
@@ -48,7 +48,7 @@ impl<T> Queue<T> {
 
     /// Adds an item whose texts have `size` bytes. Returns false if the queue is full.
     pub(crate) fn push(&self, item: T, size: usize) -> bool {
-        let size = size + RECORD_BYTES;
+        let size = size + RECORD_OVERHEAD_BYTES;
         let (records, bytes) = self.waiting.add(1, size);
         // A single record may be larger than the bound.
         if records >= MAX_RECORDS || (records > 0 && bytes + size > MAX_BYTES) {
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queue_is_full_by_records_and_by_bytes() {
+    fn queue_holds_enough_for_an_export_by_records_or_by_bytes() {
         let queue = Queue::new();
         for _ in 0..BATCH_RECORDS {
             assert!(!queue.is_full());

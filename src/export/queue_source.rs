@@ -16,7 +16,7 @@ pub(crate) struct QueueSource<T: Encode> {
     /// Creates the encoder of a configuration.
     configured: fn(&SourceConfig) -> T,
     encoder: T,
-    /// The number of items in the queue that the pass still has to deliver.
+    /// The number of items that were in the queue at the last call of `begin` and are not taken yet.
     left: usize,
     /// The batches that are not acknowledged. The last one is the current one.
     batches: Vec<Vec<Entry<T::Item>>>,

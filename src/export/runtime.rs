@@ -258,7 +258,7 @@ fn drive(
                 else => break,
             }
         }
-        let _ = tokio::time::timeout(LAST_WORDS, diagnostics.handed_over()).await;
+        let _ = tokio::time::timeout(LAST_WORDS, diagnostics.wait_until_delivered()).await;
     });
     // A blocked console must not keep the thread alive.
     runtime.shutdown_background();

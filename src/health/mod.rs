@@ -77,7 +77,8 @@ pub enum ExporterState {
     Working,
     /// The last attempt failed; data stays in the queue within its limits.
     Failing,
-    /// The exporter is configured but cannot be built: it sends nothing. The last error contains the reason.
+    /// The exporter is configured, but it cannot be built, or it ended because of an internal error: it sends nothing.
+    /// The last error contains the reason.
     Off,
     /// The exporter was shut down, or a new configuration turned it off: it sends nothing more.
     ShutDown,
@@ -147,8 +148,8 @@ pub struct ExporterHealth {
     pub retries: u64,
     /// Items whose longest text was truncated, because the item alone exceeded the size limit of a request.
     pub shortened: u64,
-    /// Bodies that were sent as `<REDACTED>`, because they were not a JSON object, were nested too deep, or identified
-    /// an object or array as thinking only after it.
+    /// Bodies that were sent as `<REDACTED>`, because they were not a JSON object, were nested too deep, or contained
+    /// an object of the model's thinking whose `type` follows an object or array in it.
     pub unreadable_bodies: u64,
     /// The last failure, also when the exporter works again.
     pub last_error: Option<Failure>,
@@ -179,11 +180,11 @@ pub struct ExporterHealth {
 pub struct Health {
     /// The exporters of all signals.
     pub exporters: Vec<ExporterHealth>,
-    /// Measurements that were dropped because they were negative or not a number.
+    /// Measurements that were dropped because they were negative, infinite or not a number.
     pub invalid_measurements: u64,
     /// Measurements that were dropped because they were recorded after the shutdown.
     pub after_shutdown: u64,
-    /// Measurements that were dropped because the registry had reached its limit of series, or of bytes of attributes.
+    /// Measurements that were dropped because the limit of series, or of bytes of their attributes, was reached.
     pub series_overflow: u64,
     /// Spans that the shutdown ended, because they were open: prompts, requests, tool calls and hooks, each counted
     /// once.
@@ -193,7 +194,7 @@ pub struct Health {
     pub dropped_handles: u64,
     /// Requests that were recorded without a cost, which is sent as 0. Each model is reported once in the diagnostics.
     pub requests_without_cost: u64,
-    /// Series of metrics in the registry, live or remembered.
+    /// Series of metrics in memory, including those of ended sessions that are remembered, so that they can continue.
     pub series: u64,
     /// The limit of series; 0 when metrics have no exporter. A host that comes near the limit declares how many
     /// sessions it [expects](crate::TelemetryBuilder::expected_sessions).

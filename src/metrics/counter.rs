@@ -217,14 +217,14 @@ mod tests {
     fn measurement_is_added_while_a_reader_holds_the_lock_of_the_counter() {
         let registry = Registry::new(0, Clock::default());
         let standard = registry.intern(SessionAttributes::default());
-        let held = registry.open(&standard, SeriesKind::Commits).unwrap();
-        let counter = Arc::clone(&held.0);
+        let handle = registry.open(&standard, SeriesKind::Commits).unwrap();
+        let counter = Arc::clone(&handle.0);
         thread::scope(|scope| {
             let state = counter.state();
             let (done, added) = mpsc::channel();
             scope.spawn(move || {
-                held.clone().add(1.0);
-                drop(held);
+                handle.clone().add(1.0);
+                drop(handle);
                 done.send(())
             });
             let result = added.recv_timeout(Duration::from_secs(60));

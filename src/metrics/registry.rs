@@ -165,7 +165,8 @@ impl Registry {
         Some(table.insert(standard, series, self.now()))
     }
 
-    /// Adds a reader, which receives only measurements that are added after this call. Does nothing if the reader is active.
+    /// Adds a reader, which receives only measurements that are added after this call. Does nothing if the reader is
+    /// active.
     pub(crate) fn add_reader(&self, reader: usize) {
         let mut table = self.lock();
         if std::mem::replace(&mut table.readers[reader], true) {
@@ -292,7 +293,8 @@ impl Table {
     }
 
     /// Removes ended series that every reader has delivered and whose session is forgotten: only the registry refers to
-    /// their attribute set. If the registry is full, also removes those of remembered sessions with outdated attributes.
+    /// their attribute set. If the registry is full, also removes those with outdated attributes, even if a session
+    /// still refers to them.
     #[allow(
         clippy::mutable_key_type,
         reason = "what is compared and hashed of the attributes does not change"

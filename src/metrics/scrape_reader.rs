@@ -14,7 +14,7 @@ const AFTER_FETCH: Duration = Duration::from_secs(120);
 /// The time for which an ended series stays on the page after its end if it was not scraped since.
 const WITHOUT_FETCH: Duration = Duration::from_secs(600);
 
-/// A reader of the registry for a page. Values are always cumulative since the start of the series.
+/// A reader of the registry for the Prometheus page. Values are always cumulative since the start of the series.
 pub(crate) struct ScrapeReader {
     reader: usize,
     registry: Arc<Registry>,
@@ -54,7 +54,7 @@ impl ScrapeReader {
     }
 
     /// Returns every series that is live, or ended and not yet due for removal, in the order of the catalog.
-    pub(crate) fn look(&mut self, now: Instant) -> Vec<Sample> {
+    pub(crate) fn collect(&mut self, now: Instant) -> Vec<Sample> {
         let mut page = self.registry.collect(self.reader);
         let shown = page.len();
         let mut known = std::mem::take(&mut self.ended);
@@ -117,7 +117,11 @@ mod tests {
 
     /// Returns the values of a page that is made at `now`.
     fn values(reader: &mut ScrapeReader, now: Instant) -> Vec<f64> {
-        reader.look(now).iter().map(|shown| shown.value).collect()
+        reader
+            .collect(now)
+            .iter()
+            .map(|shown| shown.value)
+            .collect()
     }
 
     #[test]
@@ -126,19 +130,20 @@ mod tests {
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
         reader.start();
         let attributes = registry.intern(standard(true));
-        let held = registry.open(&attributes, SeriesKind::Commits).unwrap();
-        held.add(1.0);
+        let counter = registry.open(&attributes, SeriesKind::Commits).unwrap();
+        counter.add(1.0);
         let start = Instant::now();
-        let live = reader.look(start);
+        let live = reader.collect(start);
         reader.fetched(&live);
-        held.add(2.0);
-        drop(held);
+        counter.add(2.0);
+        drop(counter);
 
         // A fetch before the end of the series must not remove it.
         assert_eq!(values(&mut reader, start + seconds(1)), [3.0]);
         assert_eq!(values(&mut reader, start + seconds(500)), [3.0]);
-        let page = reader.look(start + seconds(550));
+        let page = reader.collect(start + seconds(550));
         reader.fetched(&page);
+        // The reader found the end of the series more than 120 seconds ago.
         assert_eq!(values(&mut reader, start + seconds(551)), [0.0; 0]);
         drop(attributes);
         registry.remove_ended();
@@ -159,13 +164,14 @@ mod tests {
         };
         let start = Instant::now();
         add();
-        let page = reader.look(start);
+        let page = reader.collect(start);
         // The last measurement was added after the page was made, so that fetch does not count for it.
         add();
         reader.fetched(&page);
         assert_eq!(values(&mut reader, start + seconds(130)), [2.0]);
-        let page = reader.look(start + seconds(131));
+        let page = reader.collect(start + seconds(131));
         reader.fetched(&page);
+        // The reader found the end of the series 130 seconds ago.
         assert_eq!(values(&mut reader, start + seconds(260)), [0.0; 0]);
         // The series was removed from the page, but the registry still has it.
         add();
@@ -198,7 +204,7 @@ mod tests {
             .unwrap()
             .add(1.0);
         let start = Instant::now();
-        let page = reader.look(start);
+        let page = reader.collect(start);
         reader.fetched(&page);
         assert_eq!(values(&mut reader, start + seconds(6_000)), [1.0]);
     }

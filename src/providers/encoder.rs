@@ -25,7 +25,7 @@ pub(super) struct Scoped<R> {
 }
 
 impl<R> Scoped<R> {
-    /// Adds the scope to a record. A target replaces the name of the scope.
+    /// Adds the scope to a record. The target of a log record, if there is one, replaces the name of the scope.
     pub(super) fn new(
         record: R,
         scope: &InstrumentationScope,

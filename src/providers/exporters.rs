@@ -18,8 +18,8 @@ use crate::telemetry::Telemetry;
 
 impl Telemetry {
     /// Returns OpenTelemetry providers for the host's own metrics, logs and spans, which are exported like the data of
-    /// the [catalog](crate::catalog): with the same resource, headers, TLS, limits and deadlines. Every call returns the
-    /// same providers. They do nothing if telemetry is [disabled](Self::disabled) or was shut down, and in a forked
+    /// the [catalog](crate::catalog): with the same resource, headers, TLS, limits and deadlines. Every call returns
+    /// the same providers. They do nothing if telemetry is [disabled](Self::disabled) or was shut down, and in a forked
     /// child. Their metrics keep the temporality of the configuration at the first call: if settings arrive after the
     /// start, make the first call after them.
     ///
@@ -35,7 +35,7 @@ impl Telemetry {
     /// meter.u64_counter("cache.hits").build().add(1, &[]);
     /// ```
     pub fn providers(&self) -> Providers {
-        let Some(handle) = self.handle_here() else {
+        let Some(handle) = self.handle_in_original_process() else {
             return Providers::new(None);
         };
         let state = &handle.state;

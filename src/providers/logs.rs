@@ -12,8 +12,8 @@ use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 use super::encoder::Scoped;
 use super::queue::{HostQueue, flush};
 
-/// The number of nested lists and maps in a value. Receivers limit the depth of the messages that they decode, usually to
-/// 100, and each list or map is two or three messages.
+/// The most levels of lists and maps in a value. Receivers limit the depth of the messages that they decode, usually to
+/// 100, and each list or map is two or three nested messages.
 const MAX_DEPTH: usize = 16;
 
 impl LogProcessor for HostQueue<LogRecord> {

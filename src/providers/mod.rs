@@ -48,7 +48,7 @@ type Receivers = (Vec<Reader>, HostQueue<LogRecord>, HostQueue<Span>);
 /// and counted. [`Health`](crate::Health) and reports count it separately, as
 /// [`Exporter::HostOtlp`](crate::Exporter::HostOtlp) and [`Exporter::HostConsole`](crate::Exporter::HostConsole). A
 /// provider's own `force_flush` flushes the whole telemetry within its flush timeout. A provider's own `shutdown` ends
-/// only that provider and does not wait: its remaining data is sent with the rest.
+/// only that provider and does not wait for a delivery: its remaining data is sent with the rest.
 ///
 /// Values of log records may nest 16 lists or maps. Deeper ones are sent as `<nested>`, because receivers reject
 /// requests that nest too deeply.
@@ -142,7 +142,7 @@ impl fmt::Debug for Providers {
 
 impl Recorder {
     /// Returns an OpenTelemetry context with the recorder's span, such as the interaction of a prompt, as the parent
-    /// for a host's own spans. Without a span here (tracing or telemetry is off) the context is empty.
+    /// for a host's own spans. Without such a span (tracing or telemetry is off), the context is empty.
     ///
     /// The context is not made current: the host decides whether it is ambient for other instruments.
     ///
@@ -182,8 +182,8 @@ impl ToolCall {
 }
 
 impl LlmRequest {
-    /// Returns the [parent](Recorder::otel_context) for a host's own spans, such as those of its HTTP client: the span of the
-    /// request.
+    /// Returns the [parent](Recorder::otel_context) for a host's own spans, such as those of its HTTP client: the span
+    /// of the request.
     ///
     /// ```
     /// use opentelemetry::trace::{Span, Tracer, TracerProvider};

@@ -12,7 +12,7 @@ use crate::encode::Encode;
 use crate::encode::shorten::Shorten;
 use crate::health::Exporter;
 use crate::signal::Signal;
-use crate::state::{ExporterQueue, TelemetryState, enqueue_for};
+use crate::state::{ExporterQueue, TelemetryState};
 
 /// The sending side of the queues of one signal, one for each exporter. An SDK processor pushes the host's records into
 /// it. Never blocks.
@@ -48,7 +48,7 @@ impl<R: Shorten> HostQueue<R> {
         let record = Arc::new(record());
         let size = HostEncoder::size(&record);
         for queue in queues {
-            enqueue_for(queue, Arc::clone(&record), size, &telemetry.stopped);
+            telemetry.enqueue_for(queue, Arc::clone(&record), size);
         }
     }
 }

@@ -23,8 +23,8 @@ use crate::health::QueueDepth;
 use crate::lock::lock;
 use crate::thread;
 
-/// The time limit for the host's callbacks when an exporter is turned on. A configuration can turn on two exporters, and
-/// then waits up to a second.
+/// The time limit for the host's callbacks when an exporter is turned on. A configuration can turn on two exporters,
+/// and then waits up to a second.
 const CALLBACK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A metric reader that collects when the exporter asks for it.

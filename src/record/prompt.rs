@@ -44,14 +44,16 @@ event! {
 pub(crate) struct UuidString(pub(crate) Arc<str>);
 
 impl UserPrompt {
-    /// Sets the id of the prompt, a UUID (`prompt.id`). The default is a random UUID.
+    /// Sets the id of the prompt, a UUID (`prompt.id`). The default is a random UUID. Only
+    /// [`Session::prompt`](crate::Session::prompt) uses it: an event that is recorded alone has the `prompt.id` of its
+    /// recorder.
     pub fn id(mut self, id: impl Into<Arc<str>>) -> Self {
         self.id = optional(id).map(UuidString);
         self
     }
 
     /// Sets the parent of the interaction's span: the span of another process that caused the prompt. This parent
-    /// replaces that of the environment variable `TRACEPARENT`.
+    /// replaces that of the environment variable `TRACEPARENT`. It has no effect on an event that is recorded alone.
     pub fn parent(mut self, parent: TraceParent) -> Self {
         self.parent = Some(parent);
         self

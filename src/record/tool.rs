@@ -126,7 +126,7 @@ event! {
         /// documented parameters. Those of Bash, PowerShell and Skill that are not set are derived from the
         /// [input](Self::input), those of an MCP tool from its names.
         optional parameters: Gated<ToolParameters> = "tool_parameters" | "parameters",
-            "JSON text of the tool's specific parameters, those that follow from the input included";
+            "JSON text of the tool's specific parameters, including those that are derived from the call";
         optional input: Gated<ToolInput> = "tool_input" | "input",
             "JSON text of the tool's arguments, bounded";
         optional result_size_bytes: Option<u64> = "tool_result_size_bytes" | "result_size_bytes",

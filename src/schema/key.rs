@@ -47,7 +47,7 @@ attributes! {
         EVENT_NAME: String = "event.name", "Short name of the event";
         EVENT_TIMESTAMP: String = "event.timestamp", "Time of the event: ISO 8601, UTC, milliseconds";
         EVENT_SEQUENCE: Int =
-            "event.sequence", "Order of the events of one session, from 0, without gaps";
+            "event.sequence", "Order of the events of one session, from 0; a gap means lost events";
         WORKSPACE_HOST_PATHS: StringArray.when_known() =
             "workspace.host_paths", "Workspace folders selected on the host";
         PROMPT_ID: String.when_known() =

@@ -21,8 +21,9 @@ use crate::state::{SessionCore, TelemetryState};
 
 /// A session: one run of the agent with one user.
 ///
-/// Clones refer to the same session. The session ends when its last clone and its last [`Prompt`] are dropped. Its metric
-/// series are exported at every interval while it is open, and once more after it ends.
+/// Clones refer to the same session. The session ends when all its handles are dropped: its clones, its prompts, their
+/// requests, tool calls and hooks, and every [`Recorder`]. Its metric series are exported at every interval while it is
+/// open, and once more after it ends.
 ///
 /// ```
 /// use claude_code_telemetry::{Commit, Identity, Telemetry};
@@ -94,7 +95,7 @@ impl Session {
     /// ```
     pub fn set_identity(&self, identity: Identity) {
         // The identity is stored also while telemetry is off, because a later configuration may turn it on.
-        if let Some(session) = self.recorder.session_here() {
+        if let Some(session) = self.recorder.session_in_original_process() {
             session.set_identity(identity);
         }
     }

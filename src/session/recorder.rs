@@ -10,6 +10,7 @@ use crate::environment::{Environment, IGNORE_CASE};
 use crate::metrics::Series;
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{ApiRequest, EventRecord};
+use crate::signal::Signal;
 use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
 
 /// Defines a method for each kind of record. The closure receives the record.
@@ -409,12 +410,12 @@ impl Recorder {
 
     /// Returns the session; `None` when telemetry is off, and in a forked child.
     pub(crate) fn session(&self) -> Option<&Arc<SessionCore>> {
-        self.session_here()
+        self.session_in_original_process()
             .filter(|session| session.telemetry.is_on())
     }
 
     /// Returns the session, also when telemetry is off; `None` when telemetry can never be on, and in a forked child.
-    pub(crate) fn session_here(&self) -> Option<&Arc<SessionCore>> {
+    pub(crate) fn session_in_original_process(&self) -> Option<&Arc<SessionCore>> {
         self.session
             .as_ref()
             .filter(|session| session.telemetry.in_original_process())
@@ -451,10 +452,13 @@ impl Recorder {
     /// Emits the event of a request. An invalid cost is counted in
     /// [`Health::invalid_measurements`](crate::Health::invalid_measurements).
     pub(crate) fn emit_request(&self, request: ApiRequest) {
-        if let Some(session) = self.session() {
+        if let Some(session) = self.session()
+            && session.telemetry.records(Signal::Logs)
+        {
             session.check_cost(session.cost_usd(&request));
+            let span = EventSpan::PromptOr(self.parent.as_ref());
+            session.emit(request, self.prompt.as_ref(), span);
         }
-        self.emit(request);
     }
 
     /// Emits an event with the interaction's span while that span is open, and otherwise with the recorder's span.

@@ -92,14 +92,28 @@ impl TelemetryState {
     ) {
         match queues {
             [] => {}
-            [only] => enqueue_for(only, Item::Own(item), size, &self.stopped),
+            [only] => self.enqueue_for(only, Item::Own(item), size),
             [first, others @ ..] => {
                 let item: Arc<T> = item.into();
                 for queue in others {
-                    enqueue_for(queue, Item::Shared(Arc::clone(&item)), size, &self.stopped);
+                    self.enqueue_for(queue, Item::Shared(Arc::clone(&item)), size);
                 }
-                enqueue_for(first, Item::Shared(item), size, &self.stopped);
+                self.enqueue_for(first, Item::Shared(item), size);
             }
+        }
+    }
+
+    /// Queues an item for one exporter, or counts it as dropped.
+    pub(crate) fn enqueue_for<T>(
+        &self,
+        (queue, counters): &ExporterQueue<T>,
+        item: T,
+        size: usize,
+    ) {
+        if self.stopped.load(Ordering::Relaxed) || queue.is_off() {
+            counters.recorded_when_off();
+        } else if !queue.push(item, size) {
+            counters.queue_full(1);
         }
     }
 
@@ -208,7 +222,7 @@ impl TelemetryState {
         // A second shutdown waits here for the first, so that its request to the exporters does not overtake the last
         // spans.
         self.closing.call_once(|| {
-            let unfinished = self.operations.abandon_all();
+            let unfinished = self.operations.abandon_all(self.timestamp(None));
             self.unfinished_spans
                 .fetch_add(unfinished, Ordering::Relaxed);
             self.stopped.store(true, Ordering::SeqCst);
@@ -260,19 +274,5 @@ impl TelemetryState {
             series_bytes_limit: limit(registry.max_attribute_bytes),
             shortened_attributes: registry.shortened_attributes.load(Ordering::Relaxed),
         }
-    }
-}
-
-/// Queues an item for one exporter, or counts it as dropped.
-pub(crate) fn enqueue_for<T>(
-    (queue, counters): &ExporterQueue<T>,
-    item: T,
-    size: usize,
-    stopped: &AtomicBool,
-) {
-    if stopped.load(Ordering::Relaxed) || queue.is_off() {
-        counters.recorded_when_off();
-    } else if !queue.push(item, size) {
-        counters.queue_full(1);
     }
 }

@@ -81,7 +81,7 @@ impl<R> OpenSpan<R> {
     }
 
     /// Returns the context until the span ends.
-    pub(crate) fn open_context(&self) -> Option<&Arc<TraceContext>> {
+    fn open_context(&self) -> Option<&Arc<TraceContext>> {
         self.context.as_ref().filter(|_| !self.ended)
     }
 
@@ -143,19 +143,15 @@ impl<R> fmt::Debug for OpenSpan<R> {
 
 /// An operation without any state but its span.
 impl<R: SpanRecord + Default + 'static> Operation for OpenSpan<R> {
-    fn kind(&self) -> &'static str {
-        self.record.span().span_type
-    }
-
-    fn has_outcome(&self) -> bool {
-        self.ended
+    fn missing_outcome(&self) -> Option<&'static str> {
+        (!self.ended).then(|| self.record.span().span_type)
     }
 
     fn is_recorded(&self) -> bool {
         self.is_recorded()
     }
 
-    fn abandon(&mut self, session: &SessionCore) -> bool {
-        !self.ended && self.end(session, session.telemetry.timestamp(None), |_, _| {})
+    fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
+        !self.ended && self.end(session, now, |_, _| {})
     }
 }

@@ -7,23 +7,20 @@ use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use super::SessionCore;
+use super::{SessionCore, Timestamp};
 use crate::lock::lock;
 
 /// An operation of a session: an interaction, a model request, a tool call, or hooks.
 pub(crate) trait Operation: Send {
-    /// Returns the kind of the operation, for diagnostics.
-    fn kind(&self) -> &'static str;
-
-    /// Returns whether the operation has its outcome, or needs none.
-    fn has_outcome(&self) -> bool;
+    /// Returns the kind of the operation, for a diagnostic, if the operation still needs an outcome.
+    fn missing_outcome(&self) -> Option<&'static str>;
 
     /// Returns whether the span of the whole operation is recorded when it ends.
     fn is_recorded(&self) -> bool;
 
-    /// Ends the spans that are still open, without an outcome. Returns whether the span of the whole operation was
-    /// recorded by this call.
-    fn abandon(&mut self, session: &SessionCore) -> bool;
+    /// Ends the spans that are still open, at `now` and without an outcome. Returns whether the span of the whole
+    /// operation was recorded by this call.
+    fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool;
 }
 
 /// The operation of a handle, which its clones share. It is settled once: by the host with an outcome, or without one when
@@ -72,14 +69,14 @@ impl<O: Operation + 'static> OperationHandle<O> {
     /// Locks the operation. Returns `None` if it is settled, if telemetry was off at its beginning, and in a forked child,
     /// where another thread may have held the lock at the fork.
     pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, Locked<O>>)> {
-        let shared = self.here()?;
+        let shared = self.shared_in_original_process()?;
         let operation = shared.lock();
         (!operation.is_settled).then_some((&shared.session, operation))
     }
 
     /// Locks the operation as [`lock`](Self::lock) does, and settles it: every further call returns `None`.
     pub(crate) fn settle(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, Locked<O>>)> {
-        let shared = self.here()?;
+        let shared = self.shared_in_original_process()?;
         Some((&shared.session, shared.settle()?))
     }
 }
@@ -87,12 +84,12 @@ impl<O: Operation + 'static> OperationHandle<O> {
 impl<O: Operation> OperationHandle<O> {
     /// Ends the operation without an outcome.
     pub(crate) fn abandon(&self) {
-        if let Some(shared) = self.here() {
+        if let Some(shared) = self.shared_in_original_process() {
             shared.drop_operation();
         }
     }
 
-    fn here(&self) -> Option<&Shared<O>> {
+    fn shared_in_original_process(&self) -> Option<&Shared<O>> {
         let shared = self.0.as_deref()?;
         let telemetry = &shared.session.telemetry;
         telemetry.in_original_process().then_some(shared)
@@ -110,8 +107,8 @@ impl<O: Operation + ?Sized> Shared<O> {
         (!was_settled).then_some(operation)
     }
 
-    fn abandon(&self) -> bool {
-        self.lock().abandon(&self.session)
+    fn abandon(&self, now: Timestamp) -> bool {
+        self.lock().abandon(&self.session, now)
     }
 
     /// Ends the operation of a handle that was dropped or [abandoned](OperationHandle::abandon), unless the operation
@@ -120,11 +117,12 @@ impl<O: Operation + ?Sized> Shared<O> {
         let Some(mut operation) = self.settle() else {
             return;
         };
-        let needs_outcome = (!operation.has_outcome()).then(|| operation.kind());
-        operation.abandon(&self.session);
+        let telemetry = &self.session.telemetry;
+        let missing = operation.missing_outcome();
+        operation.abandon(&self.session, telemetry.timestamp(None));
         drop(operation);
-        if let Some(kind) = needs_outcome {
-            self.session.telemetry.count_dropped_handle(kind);
+        if let Some(kind) = missing {
+            telemetry.count_dropped_handle(kind);
         }
     }
 
@@ -174,8 +172,9 @@ impl<O: Operation + ?Sized> Drop for Shared<O> {
 pub(crate) struct Operations(Mutex<HashMap<usize, Weak<Shared<dyn Operation>>>>);
 
 impl Operations {
-    /// Abandons all operations. Returns the number of those whose span was still open.
-    pub(crate) fn abandon_all(&self) -> u64 {
+    /// Abandons all operations at the same time, so that no span ends after its parent. Returns the number of those whose
+    /// span was still open.
+    pub(crate) fn abandon_all(&self, now: Timestamp) -> u64 {
         // The operations are collected before they are abandoned, because that takes other locks.
         let open: Vec<_> = self
             .lock()
@@ -183,7 +182,7 @@ impl Operations {
             .map(|(_, operation)| operation)
             .collect();
         let open = open.iter().filter_map(Weak::upgrade);
-        open.filter(|operation| operation.abandon()).count() as u64
+        open.filter(|operation| operation.abandon(now)).count() as u64
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<usize, Weak<Shared<dyn Operation>>>> {

@@ -258,7 +258,9 @@ impl SessionCore {
         prompt: Option<&Arc<PromptMark>>,
         own: Option<&Arc<TraceContext>>,
     ) {
-        if !self.telemetry.in_original_process() {
+        let telemetry = &self.telemetry;
+        let records = telemetry.records(Signal::Metrics) || telemetry.records(Signal::Logs);
+        if !records || !telemetry.in_original_process() {
             return;
         }
         let snapshot = self.snapshot.load();

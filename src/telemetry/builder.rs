@@ -99,10 +99,11 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets the callback for diagnostics: warnings about the configuration (called from [`start`](Self::start) itself),
-    /// failing exporters and losses (called on a thread of the library, at most once per change).
+    /// Sets the callback for diagnostics. Warnings about the configuration, and about a thread that cannot be started,
+    /// are reported on the thread that calls the library. Failing exporters and losses are reported on a thread of the
+    /// library, at most once per change.
     ///
-    /// The callback may log and may block: nothing else waits for it. A panic in it is ignored. The threads of the
+    /// The callback may log and may block: no exporter waits for it. A panic in it is ignored. The threads of the
     /// library block signals; a program that the callback starts there inherits that signal mask.
     ///
     /// ```

@@ -20,8 +20,8 @@ use crate::export::headers::Helper;
 use crate::export::metrics_source::PushReader;
 use crate::export::runtime::Runtime;
 use crate::export::{
-    ExporterHandle, ExporterSettings, MakeExporter, MakePage, PageSettings, PipelineConfig,
-    SourceConfig, Writer,
+    ExporterHandle, ExporterSettings, MakeExporter, MakeScrapeEndpoint, PipelineConfig,
+    ScrapeEndpointSettings, SourceConfig, Writer,
 };
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
@@ -38,8 +38,8 @@ pub(crate) struct Exporters {
     /// Replaces the OTLP and console exporters of the library's own data, whatever the configuration asks for. Those of
     /// host instruments stay.
     custom: Option<MakeExporter>,
-    /// Starts pages; `None` if the build has no Prometheus exporter.
-    page: Option<MakePage>,
+    /// Starts scrape endpoints; `None` if the build has no Prometheus exporter.
+    make_scrape_endpoint: Option<MakeScrapeEndpoint>,
     all: Vec<ExporterHandle>,
     /// The queues of events and spans, each with the counters of its exporter.
     events: Vec<ExporterQueue<EventItem>>,
@@ -73,19 +73,19 @@ impl Exporters {
         let events = queues(Signal::Logs, event_encoder, &mut all, &diagnostics, clock);
         let spans = queues(Signal::Traces, span_encoder, &mut all, &diagnostics, clock);
         #[cfg(feature = "prometheus")]
-        let page = {
-            let (handle, page) = crate::export::prometheus(registry, &diagnostics, clock);
+        let make_scrape_endpoint = {
+            let (handle, make) = crate::export::prometheus(registry, &diagnostics, clock);
             all.push(handle);
-            Some(page)
+            Some(make)
         };
         #[cfg(not(feature = "prometheus"))]
-        let page = None;
+        let make_scrape_endpoint = None;
         Self {
             writer,
             diagnostics,
             service,
             custom,
-            page,
+            make_scrape_endpoint,
             all,
             events,
             spans,
@@ -156,12 +156,12 @@ impl Exporters {
                 .console
                 .then(|| ExporterSettings::Console(Arc::clone(&self.writer))),
             (Exporter::Prometheus, _) => {
-                let settings = PageSettings {
+                let settings = ScrapeEndpointSettings {
                     address: signal.prometheus.clone()?,
                     resource: source.resource.clone(),
                 };
-                let page = self.page.as_ref()?;
-                Some(ExporterSettings::Prometheus(settings, Arc::clone(page)))
+                let make = self.make_scrape_endpoint.as_ref()?;
+                Some(ExporterSettings::Prometheus(settings, Arc::clone(make)))
             }
         }
     }
@@ -191,11 +191,11 @@ impl Exporters {
         runtime: &Runtime,
     ) {
         // Only the new handles are turned on: the others are already as the configuration asks for.
-        let own = std::mem::replace(&mut self.all, handles);
+        let others = std::mem::replace(&mut self.all, handles);
         self.turn_on(config, runtime);
         // Records why an exporter is unavailable.
         self.turn_off(config, Duration::ZERO);
-        self.all.splice(0..0, own);
+        self.all.splice(0..0, others);
         self.host = Some(Box::new(providers));
     }
 
@@ -224,8 +224,8 @@ impl Exporters {
     /// with the same configuration continues.
     fn headers_helper(&mut self, config: &Config, runtime: &Runtime) -> Option<Arc<Helper>> {
         let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
-        let any = signals.iter().any(|signal| config.otlp(*signal).is_some());
-        let wanted = config.headers_helper.as_ref().filter(|_| any)?;
+        let uses_otlp = signals.iter().any(|signal| config.otlp(*signal).is_some());
+        let wanted = config.headers_helper.as_ref().filter(|_| uses_otlp)?;
         if let Some(running) = self.helper.upgrade()
             && running.config() == wanted
         {

@@ -32,6 +32,7 @@ use exporters::Exporters;
 /// and can block until the configured shutdown timeout (2 seconds by default). Sessions that are still open afterwards
 /// send nothing more. In a forked child, this telemetry does nothing: the child starts its own.
 #[derive(Clone)]
+#[must_use = "telemetry that is dropped shuts down: keep it until the process ends"]
 pub struct Telemetry {
     /// `None` for telemetry that can never be on.
     handle: Option<Arc<Handle>>,
@@ -251,11 +252,12 @@ impl Telemetry {
 
     /// Returns the state; `None` when telemetry can never be on, and in a forked child.
     fn inner(&self) -> Option<&Arc<TelemetryState>> {
-        self.handle_here().map(|handle| &handle.state)
+        self.handle_in_original_process()
+            .map(|handle| &handle.state)
     }
 
     /// Returns the handle; `None` when telemetry can never be on, and in a forked child.
-    pub(crate) fn handle_here(&self) -> Option<&Handle> {
+    pub(crate) fn handle_in_original_process(&self) -> Option<&Handle> {
         let handle = self.handle.as_deref()?;
         handle.state.in_original_process().then_some(handle)
     }
@@ -329,7 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn configuration_of_disabled_telemetry_is_resolved_once() {
+    fn disabled_telemetry_has_the_default_configuration_and_resolves_it_once() {
         let telemetry = Telemetry::disabled();
         let config = telemetry.config();
         assert!(telemetry.flush().is_complete() && telemetry.shutdown().is_complete());

@@ -31,7 +31,7 @@ impl Telemetry {
     /// - **Queued events, spans and measurements** go to the new receiver of their signal; a request in flight first
     ///   gets up to two seconds for its response. An exporter that is turned off delivers its queue to its old
     ///   destination, within the old `CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS`; the rest is counted as lost.
-    /// - **Content** follows the switches at the time when the host recorded it.
+    /// - **Content** is sent or withheld by the configuration at the time when the host recorded it.
     /// - **Standard attributes** change for data that is recorded after this call. Metrics continue in new series; the
     ///   old series are delivered to their end.
     /// - **Data points** begin where the previous ones ended, also at another receiver and after a change of the
@@ -52,7 +52,7 @@ impl Telemetry {
     /// }
     /// ```
     pub fn reconfigure(&self, mut config: Config) -> bool {
-        let Some(handle) = self.handle_here() else {
+        let Some(handle) = self.handle_in_original_process() else {
             return false;
         };
         let inner = &handle.state;

@@ -27,7 +27,8 @@ pub struct Report {
     /// Each exporter of each signal that the configuration asks for, those of host instruments separately
     /// ([`Exporter::is_host`](crate::Exporter::is_host)); empty when telemetry is off.
     pub exporters: Vec<ExporterHealth>,
-    /// Measurements that were dropped because the registry was full or because they were recorded after the shutdown.
+    /// Measurements that were dropped because the limit of series, or of bytes of their attributes, was reached, or
+    /// because they were recorded after the shutdown.
     pub lost_amounts: u64,
     /// Model requests, tool calls and hooks that have no outcome, because their handle was dropped, as in
     /// [`Health::dropped_handles`].

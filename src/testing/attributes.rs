@@ -72,7 +72,7 @@ macro_rules! comparable {
 
         impl PartialEq<$type> for Attribute {
             fn eq(&self, value: &$type) -> bool {
-                matches!(self, Self::$variant(own) if own == value)
+                matches!(self, Self::$variant(inner) if inner == value)
             }
         }
     )*};

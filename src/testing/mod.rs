@@ -156,7 +156,7 @@ impl InMemoryBuilder {
     pub fn start(self) -> InMemory {
         let config = Config::builder().environment(self.variables).build();
         let store = Arc::new(Store::default());
-        let clock = self.clock.map_or_else(Clock::default, Clock::standing);
+        let clock = self.clock.map_or_else(Clock::default, Clock::manual);
         let kept = Arc::clone(&store);
         let mut builder = Telemetry::builder(config, self.service);
         builder.clock = clock;

@@ -103,11 +103,11 @@ fn add_points(metric: OtlpMetric, all: &mut BTreeMap<(String, Vec<String>), Metr
             continue;
         };
         let attributes = Attributes::new(point.attributes);
-        let sorted = attributes
+        let texts = attributes
             .iter()
             .map(|(key, value)| format!("{key}={value}"));
         let series = all
-            .entry((metric.name.clone(), sorted.collect()))
+            .entry((metric.name.clone(), texts.collect()))
             .or_insert_with(|| Metric {
                 name: metric.name.clone(),
                 unit: metric.unit.clone(),

@@ -1,4 +1,5 @@
-//! All types can be sent to any thread and task. Handles are shared by cloning, except those that end once.
+//! The types can be sent to any thread and task. Handles are shared by cloning, except those of a single call: a
+//! request, a tool call and a hook.
 
 use claude_code_telemetry::{
     ApiError, ApiRequest, Config, Diagnostic, Health, Hook, Identity, LlmRequest, PendingToolCall,
@@ -28,7 +29,7 @@ fn handles_and_values_are_send_sync_and_clone() {
 }
 
 #[test]
-fn handles_that_end_once_are_send_and_sync() {
+fn handles_of_a_single_call_are_send_and_sync() {
     assert_send_sync::<LlmRequest>();
     assert_send_sync::<ToolCall>();
     assert_send_sync::<PendingToolCall>();
@@ -47,9 +48,9 @@ fn records_and_builders_are_send() {
 #[tokio::test(flavor = "multi_thread")]
 async fn async_flush_and_shutdown_run_on_a_multi_threaded_runtime() {
     let telemetry = Telemetry::disabled();
-    let flushed = tokio::spawn(async move {
+    let completed = tokio::spawn(async move {
         let report = telemetry.flush_async().await;
         report.is_complete() && telemetry.shutdown_async().await.is_complete()
     });
-    assert!(flushed.await.unwrap_or(false));
+    assert!(completed.await.unwrap_or(false));
 }

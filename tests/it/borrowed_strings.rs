@@ -1,4 +1,4 @@
-//! Setters accept strings in any form: borrowed, owned, static, or `Cow`.
+//! Constructors and setters accept strings in any form: borrowed, owned, static, or `Cow`.
 #![cfg(feature = "testing")]
 
 use std::borrow::Cow;
@@ -30,7 +30,7 @@ impl Agent {
     }
 }
 
-/// A host that has only `&str`s.
+/// A host that has only `&str`s. Where the content does not matter, the name of the model is passed.
 #[test]
 fn references_are_accepted_wherever_a_string_is_given() {
     let agent = Agent::new();
@@ -90,7 +90,7 @@ fn every_form_of_a_string_is_accepted() {
     let owned: Cow<'static, str> = Cow::Owned(agent.model.clone());
     let lossy: Cow<'_, str> = String::from_utf8_lossy(agent.model.as_bytes());
     let question: Cow<'_, str> = String::from_utf8_lossy(agent.question.as_bytes());
-    for model in [
+    for request in [
         ApiRequest::new("claude-sonnet-4-6"),
         ApiRequest::new(&agent.model),
         ApiRequest::new(agent.model.clone()),
@@ -100,7 +100,7 @@ fn every_form_of_a_string_is_accepted() {
         ApiRequest::new(&lossy),
         ApiRequest::new(lossy.clone().into_owned()),
     ] {
-        session.record_api_request(model);
+        session.record_api_request(request);
     }
     for prompt in [
         UserPrompt::new("Fix the failing test"),

@@ -16,6 +16,9 @@ use claude_code_telemetry::{ApiRequest, Commit, Signal, Telemetry, ToolResult, U
 const MAX_RECORDS: u64 = 16_384;
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
+/// The largest request that receivers accept by default.
+const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
 /// Starts a receiver that responds with 503, and telemetry that has already failed to deliver a record to it.
 fn start_with_failing_receiver(protocol: Protocol) -> (Receiver, Telemetry) {
     let receiver = protocol.receiver();
@@ -85,6 +88,7 @@ fn queue_is_bounded_by_bytes() {
             session.record_user_prompt(UserPrompt::new(text.clone()));
         }
         let events = otlp(&telemetry.health(), Signal::Logs);
+        // Each record is a little larger than its text. The one of session `first` is small.
         let bound = (MAX_BYTES / text.len()) as u64;
         assert!(
             events.queued <= bound + 1 && events.queued >= bound - 1,
@@ -104,7 +108,7 @@ fn queue_is_bounded_by_bytes() {
             accepted
                 .requests
                 .iter()
-                .all(|request| request.body.len() < 4 * 1024 * 1024)
+                .all(|request| request.body.len() < MAX_REQUEST_BYTES)
         );
         assert!(
             accepted
@@ -143,7 +147,7 @@ fn queue_is_bounded_by_records_under_concurrency() {
 }
 
 #[test]
-fn large_batch_is_sent_before_the_interval() {
+fn batch_of_512_records_or_1_mib_is_sent_before_the_interval() {
     let receiver = Protocol::any().receiver();
     // The export interval is an hour.
     let telemetry = telemetry(
@@ -161,7 +165,7 @@ fn large_batch_is_sent_before_the_interval() {
 }
 
 #[test]
-fn losses_are_reported_in_sum_and_not_per_record() {
+fn losses_are_reported_in_total_and_not_per_record() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::status(503));
     let (sink, diagnostics) = std::sync::mpsc::channel();
@@ -175,6 +179,7 @@ fn losses_are_reported_in_sum_and_not_per_record() {
         .on_diagnostic(move |diagnostic| {
             let sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = sink.send(diagnostic.message.clone());
+            // A panic of the callback must not stop the diagnostics.
             panic!("a callback that is broken");
         })
         .start();
@@ -186,8 +191,8 @@ fn losses_are_reported_in_sum_and_not_per_record() {
     receiver.answer(|_| Answer::Ok);
     telemetry.flush();
     telemetry.shutdown();
-    // A dedicated thread calls the callback, in order. The last message has the sum of the losses: 20,000 records
-    // less the 16,384 of the queue.
+    // A dedicated thread calls the callback, in order. The last message has the total of the losses: 20,000 records
+    // less the 16,384 that the queue holds.
     let mut messages: Vec<String> = Vec::new();
     while !messages
         .last()
@@ -199,10 +204,10 @@ fn losses_are_reported_in_sum_and_not_per_record() {
     // Losses are reported once immediately, if the exporter checked before all was recorded, and once at the end.
     let lost = messages.iter().filter(|message| message.contains("lost"));
     assert!((1..=2).contains(&lost.count()), "{messages:?}");
-    let sum = messages
+    let total = messages
         .iter()
         .find(|message| message.contains("3616 items"));
-    assert!(sum.unwrap().contains("queue was full"), "{messages:?}");
+    assert!(total.unwrap().contains("queue was full"), "{messages:?}");
     let failed = messages.iter().filter(|message| message.contains("503"));
     assert_eq!(failed.count(), 1, "{messages:?}");
 }
@@ -226,7 +231,7 @@ fn oversized_record_is_truncated_to_fit_a_request() {
             received
                 .requests
                 .iter()
-                .all(|request| request.body.len() < 4 * 1024 * 1024)
+                .all(|request| request.body.len() < MAX_REQUEST_BYTES)
         );
         let logs = received.logs();
         let prompt = logs[0].attributes["prompt"].as_str().unwrap();
@@ -265,6 +270,7 @@ fn series_limit_follows_the_expected_sessions() {
 fn long_strings_are_truncated_in_metrics_but_not_in_events() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(&receiver.endpoint(), Protocol::any(), &[]);
+    // Each character has two UTF-16 units. The limit for metrics is 1,024 units.
     let long = "\u{1f600}".repeat(50_000);
     let cut = "\u{1f600}".repeat(512);
     let session = telemetry.session(session("s"));
@@ -311,7 +317,7 @@ fn series_stay_bounded_after_identity_changes() {
 }
 
 #[test]
-fn series_of_ended_sessions_are_removed_beyond_the_limit() {
+fn series_are_kept_for_the_last_1024_ended_sessions() {
     let receiver = Protocol::any().receiver();
     let telemetry = telemetry(
         &receiver.endpoint(),
@@ -329,7 +335,7 @@ fn series_of_ended_sessions_are_removed_beyond_the_limit() {
     }
     telemetry.flush();
     telemetry.flush();
-    // The series of the last 1,024 ended sessions are kept, three for each session.
+    // Each session has three series: its start, and its commits with each of its identities.
     assert_eq!(telemetry.health().series, 3 * 1_024);
     assert!(telemetry.shutdown().is_complete());
     let points = receiver.received().points();
@@ -347,12 +353,14 @@ fn series_of_a_replaced_identity_are_removed_when_sessions_share_an_id() {
         telemetry.session(session("s")),
         telemetry.session(session("s")),
     );
+    // The second session has more identities than the 64 that are kept for an id, while the first still has an older
+    // one.
     first.set_identity(identity(1_000));
     (0..100).for_each(|n| second.set_identity(identity(n)));
     first.record_commit(Commit::new());
     drop((first, second));
     telemetry.flush();
-    // The number of ended sessions whose series are kept.
+    // The series of the last 1,024 ended sessions are kept, so these sessions displace `s`. Each has a single series.
     for n in 0..1_024 {
         telemetry.session(session(&format!("s-{n}")));
     }

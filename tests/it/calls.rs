@@ -25,7 +25,7 @@ fn in_memory_with_bodies() -> InMemory {
     builder.variable("OTEL_LOG_RAW_API_BODIES", "1").start()
 }
 
-/// A framework's callbacks: `&self`, ids, and any thread.
+/// The callbacks of an agent framework, which calls them on any thread, with `&self` and an id.
 struct Hooks {
     calls: Calls,
 }
@@ -79,7 +79,7 @@ fn parallel_calls_are_finished_by_their_ids() {
             scope.spawn(|| hooks.on_tool(id, "Bash"));
         }
     });
-    // Every clone of the prompt and of its calls has the same calls.
+    // All clones of a prompt share its calls.
     let other = Hooks {
         calls: prompt.clone().calls(),
     };
@@ -137,7 +137,7 @@ fn calls_that_are_open_at_the_end_of_the_prompt_are_ended_with_it() {
 }
 
 #[test]
-fn request_that_was_ended_with_its_prompt_records_nothing() {
+fn request_records_nothing_after_it_was_ended_with_its_prompt() {
     let memory = in_memory_with_bodies();
     let prompt = prompt(&memory);
     let calls = prompt.calls();
@@ -184,18 +184,18 @@ fn call_with_two_handles_is_finished_once() {
 }
 
 #[test]
-fn call_that_was_ended_through_another_handle_records_nothing() {
+fn call_that_was_ended_through_another_handle_records_no_event_and_no_metric() {
     let memory = in_memory_with_bodies();
     let prompt = prompt(&memory);
     let calls = prompt.calls();
-    for is_explicit in [false, true] {
+    for at_explicit_time in [false, true] {
         let request = calls.begin_request("r1", MODEL);
         let tool = calls.begin_tool("t1", "Write");
         let taken = (
             calls.take_request("r1").unwrap(),
             calls.take_tool("t1").unwrap(),
         );
-        if is_explicit {
+        if at_explicit_time {
             taken.0.end_at(SystemTime::now());
             taken.1.end_at(SystemTime::now());
         } else {
@@ -207,7 +207,7 @@ fn call_that_was_ended_through_another_handle_records_nothing() {
         tool.decided(Decision::Accept, DecisionSource::Config);
         tool.executing();
         let request = Arc::into_inner(request).unwrap();
-        if is_explicit {
+        if at_explicit_time {
             request.fail(ApiError::new(MODEL, "overloaded"));
         } else {
             request.finish(ApiRequest::new(MODEL).cost_usd(0.5));
@@ -257,6 +257,7 @@ fn call_that_two_threads_end_at_once_has_one_end() {
         });
     }
     prompt.end();
+    // In the odd rounds the event is missing if the cancellation came first.
     let requests = memory.events().named("api_request").len();
     assert!((ROUNDS..=2 * ROUNDS).contains(&requests), "{requests}");
     let cost = memory.metrics().named("cost.usage").total();
@@ -349,7 +350,7 @@ fn first_attempt_started_does_not_count_as_another_attempt() {
         (0..3).for_each(|_| request.attempt_started());
     };
     assert_eq!(attempts(&three, answer()), 3);
-    // `retry` begins an attempt that the next call marks.
+    // `retry` begins an attempt; the next `attempt_started` refers to it and begins no other.
     let mixed = |request: &claude_code_telemetry::LlmRequest| {
         request.attempt_started();
         request.retry();
@@ -456,7 +457,7 @@ fn attempt_starts_at_an_explicit_time() {
     request.retry_at(time(4));
     request.first_token_at(time(7));
     request.finish(answer());
-    // The first call refers to the attempt that has already begun, and sets its start.
+    // The first `attempt_started_at` refers to the attempt that began with the request, and sets its start.
     let request = begin();
     request.attempt_started_at(time(1));
     request.first_token_at(time(3));
@@ -477,6 +478,7 @@ fn attempt_starts_at_an_explicit_time() {
             first_token.and_then(|time| time.as_int()),
         )
     });
+    // The number of attempts, the duration of the last one, and its time to the first token.
     assert_eq!(
         sent.collect::<Vec<_>>(),
         [

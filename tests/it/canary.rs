@@ -1,4 +1,4 @@
-//! Content is sent where its switch allows it, and nowhere else.
+//! Content is sent where its flag allows it, and nowhere else.
 //!
 //! Each content field of each record and handle gets a unique marker. For each combination of the four flags and for
 //! each exporter, [`ROWS`] lists where each marker has to appear. It must not appear anywhere else: in another
@@ -245,8 +245,9 @@ const ROWS: &[(&str, u8, &[&str])] = &[
     ("hook_event", OPEN, &["hook.hook_event"]),
 ];
 
-/// Markers that appear in no combination: thinking, the parts of MCP tool names that events do not contain, outputs
-/// of failed tools, paths of which only the extension is used, and secrets of the configuration.
+/// Markers that appear in no record with any flags: thinking, names of MCP tools in decisions, names that an explicit
+/// MCP tool replaces, outputs of failed tools, paths of which only the extension is used, responses of which only the
+/// usage is read, and secrets of the configuration.
 const NEVER: &[&str] = &[
     "thinking_request",
     "thinking_response",
@@ -271,8 +272,8 @@ const NEVER: &[&str] = &[
     "streamed_part",
 ];
 
-/// Every public function that takes a string in `src/record` and `src/session`, with the content markers that are passed
-/// to it.
+/// Every public function that takes a string in `src/record`, `src/session` and `src/state`, with the markers that are
+/// passed to it.
 const SETTERS: &[(&str, &[&str])] = &[
     // Content.
     (
@@ -537,8 +538,8 @@ const SETTERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Public types whose `Debug` output cannot contain content or secrets, because they hold numbers, times and values
-/// of closed lists.
+/// Public types whose `Debug` output the tests do not search: it has only numbers, times and values of closed lists, or
+/// a comment gives another reason.
 const NO_TEXT: &[&str] = &[
     "ActiveTime",
     "ActivityType",
@@ -592,7 +593,7 @@ const NO_TEXT: &[&str] = &[
     "EarlyReport",
 ];
 
-fn mark(name: &str) -> String {
+fn canary(name: &str) -> String {
     format!("canary({name})")
 }
 
@@ -607,7 +608,7 @@ fn markers(text: &str) -> BTreeSet<String> {
 /// Markers with the places where they appear.
 type Found = BTreeSet<(String, String)>;
 
-/// Returns the markers that must appear with these flags, for all signals.
+/// Returns the markers that must appear with these flags, with their locations.
 fn expected(flags: u8) -> Found {
     let open = ROWS.iter().filter(|(_, needs, _)| flags & needs == *needs);
     open.flat_map(|(marker, _, places)| {
@@ -643,7 +644,11 @@ fn content_appears_only_where_its_flag_allows() {
             assert_eq!(raw, names, "{case}: raw bytes");
             assert_eq!(markers(&run.console.text()), names, "{case}: lines");
             // The scrape response contains the same markers as the data points.
-            assert_eq!(markers(&run.page), run.of_points(), "{case}: page");
+            assert_eq!(
+                markers(&run.scrape_response),
+                run.of_points(),
+                "{case}: scrape response"
+            );
 
             // Header values appear in request headers.
             for request in &run.received.requests {
@@ -663,7 +668,10 @@ fn content_appears_only_where_its_flag_allows() {
                 row.is_some_and(|(name, needs, _)| *needs == OPEN && !name.ends_with("_error"))
             };
             for (what, text) in &run.debug {
-                let leaked: Vec<_> = markers(text).into_iter().filter(|m| !open(m)).collect();
+                let leaked: Vec<_> = markers(text)
+                    .into_iter()
+                    .filter(|marker| !open(marker))
+                    .collect();
                 assert_eq!(leaked, [""; 0], "{case}: {what}: {text}");
             }
         }
@@ -689,11 +697,11 @@ fn every_marker_is_listed_and_used() {
             assert!(known.contains(marker), "{setter}: {marker}");
         }
     }
-    // All markers are used: with all flags set, every row is seen, and the source contains the others.
+    // Every marker is recorded: this file calls `m` with its name.
     let source = include_str!("canary.rs");
     for marker in known {
         assert!(
-            source.contains(&format!("m(\"{marker}\")")),
+            source.contains(&format!("marker(\"{marker}\")")),
             "{marker} is put nowhere"
         );
     }
@@ -744,16 +752,16 @@ fn functions_with_strings(source: &str) -> Vec<String> {
         if let Some(name) = line.strip_prefix("macro_rules! ") {
             owner = name.trim_end_matches(" {").to_owned();
         }
-        let line_of_record = line.trim_start();
-        if let Some(record) = line_of_record.strip_prefix("record ") {
+        let trimmed = line.trim_start();
+        if let Some(record) = trimmed.strip_prefix("record ") {
             owner = record.split([' ', ':']).next().unwrap().to_owned();
         }
-        in_setters = line_of_record == "setters! {" || in_setters && line_of_record != "}";
+        in_setters = trimmed == "setters! {" || in_setters && trimmed != "}";
         // A setter that `setters!` or the definition of a record defines.
         let field = ["optional ", "required_in_transcript "]
             .iter()
-            .find_map(|how| line_of_record.strip_prefix(how))
-            .or_else(|| line_of_record.strip_suffix(',').filter(|_| in_setters));
+            .find_map(|how| trimmed.strip_prefix(how))
+            .or_else(|| trimmed.strip_suffix(',').filter(|_| in_setters));
         let setter = field
             .and_then(|field| field.split_once(": "))
             .map(|(name, rest)| (name, rest.split(' ').next().unwrap()));
@@ -771,14 +779,14 @@ fn functions_with_strings(source: &str) -> Vec<String> {
             found.push(format!("{owner}::{name}"));
         }
         // The setters that `failure_setters!` defines.
-        if line_of_record.starts_with("failure_setters!(") {
+        if trimmed.starts_with("failure_setters!(") {
             found.extend(["failed", "error_type"].map(|name| format!("{owner}::{name}")));
         }
         // The constructor that the definition of a record defines.
-        if line_of_record.starts_with("new(") && line_of_record.contains("impl Into<") {
+        if trimmed.starts_with("new(") && trimmed.contains("impl Into<") {
             found.push(format!("{owner}::new"));
         }
-        let Some(signature) = line.trim_start().strip_prefix("pub fn ") else {
+        let Some(signature) = trimmed.strip_prefix("pub fn ") else {
             continue;
         };
         let mut signature = signature.to_owned();
@@ -803,8 +811,8 @@ fn functions_with_strings(source: &str) -> Vec<String> {
         let takes =
             TEXT.iter().any(|text| parameters.contains(text)) && !parameters.contains("FnMut");
         // The setters of `failure_setters!` are listed where they are used.
-        let own = !name.starts_with('$') && owner != "failure_setters";
-        if takes && line.starts_with("    ") && own {
+        let is_defined_here = !name.starts_with('$') && owner != "failure_setters";
+        if takes && line.starts_with("    ") && is_defined_here {
             found.push(format!("{owner}::{name}"));
         }
     }
@@ -840,18 +848,21 @@ struct Run {
     received: Received,
     console: Console,
     /// The Prometheus scrape response.
-    page: String,
+    scrape_response: String,
     /// Texts that a host can see, each with the name of the type that produced it.
     debug: Vec<(String, String)>,
 }
 
 impl Run {
     fn new(receiver: &Receiver, protocol: &str, flags: u8) -> Self {
-        let headers = format!("authorization={}", m("header"));
-        let metrics_headers = format!("authorization={}", m("metrics_header"));
-        let unknown = m("unknown_variable");
+        let headers = format!("authorization={}", marker("header"));
+        let metrics_headers = format!("authorization={}", marker("metrics_header"));
+        let unknown = marker("unknown_variable");
         let quote = if cfg!(windows) { "" } else { "'" };
-        let helper = format!("echo {quote}{}{quote}", object("x-helper", m("helper")));
+        let helper = format!(
+            "echo {quote}{}{quote}",
+            object("x-helper", marker("helper"))
+        );
         let mut variables = vec![
             ("OTEL_METRICS_EXPORTER", "otlp,console,prometheus"),
             ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
@@ -859,6 +870,7 @@ impl Run {
             ("OTEL_TRACES_EXPORTER", "otlp,console"),
             ("OTEL_EXPORTER_OTLP_HEADERS", &*headers),
             ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", &metrics_headers),
+            // A misspelled variable, which causes a warning.
             ("OTEL_LOG_USER_PROMTS", &unknown),
         ];
         variables.extend(
@@ -901,7 +913,7 @@ impl Run {
         record(&telemetry, &mut seen);
         seen.debug(&telemetry);
         seen.debug(&telemetry.content_policy());
-        let page = page(&telemetry);
+        let scrape_response = scrape(&telemetry);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         seen.debug(&report);
@@ -914,7 +926,7 @@ impl Run {
         Self {
             received: receiver.received().accepted(),
             console,
-            page,
+            scrape_response,
             debug,
         }
     }
@@ -998,10 +1010,10 @@ impl Run {
 }
 
 /// Scrapes the Prometheus endpoint. Waits until it is served.
-fn page(telemetry: &Telemetry) -> String {
-    let page = scraper::request(scraper::address(telemetry), "GET", "/metrics").body;
-    assert!(page.contains("claude_code_cost_usage_total{"), "{page}");
-    page
+fn scrape(telemetry: &Telemetry) -> String {
+    let body = scraper::request(scraper::address(telemetry), "GET", "/metrics").body;
+    assert!(body.contains("claude_code_cost_usage_total{"), "{body}");
+    body
 }
 
 fn search_all(found: &mut Found, owner: &str, attributes: &Attributes) {
@@ -1041,9 +1053,9 @@ impl Seen {
     }
 }
 
-/// Returns a marker. A separate function from [`mark`], so that the test can find the markers in use.
-fn m(name: &str) -> String {
-    mark(name)
+/// Returns a marker. A separate function from [`canary`], so that the test can find the markers in use.
+fn marker(name: &str) -> String {
+    canary(name)
 }
 
 fn object(key: &str, marker: String) -> String {
@@ -1060,33 +1072,37 @@ fn record(telemetry: &Telemetry, seen: &mut Seen) {
     let session = telemetry.session(options);
     seen.debug(&session);
     seen.debug(session.recorder());
-    let prompt = session.prompt(seen.show(UserPrompt::new(m("prompt"))));
+    let prompt = session.prompt(seen.show(UserPrompt::new(marker("prompt"))));
     seen.debug(&prompt);
-    let quiet = UserPrompt::new(m("prompt_without_event")).without_event();
+    let quiet = UserPrompt::new(marker("prompt_without_event")).without_event();
     drop(session.prompt(quiet));
-    prompt.record_user_prompt(UserPrompt::new(m("prompt_record")));
+    prompt.record_user_prompt(UserPrompt::new(marker("prompt_record")));
 
     record_requests(prompt.recorder(), seen);
     record_results(prompt.recorder(), seen);
     record_calls(prompt.recorder(), seen);
 
-    let hook_name = format!("PreToolUse:mcp__{}__{}", m("hook_server"), m("hook_tool"));
-    let hook = prompt.hook(m("hook_event"), hook_name);
+    let hook_name = format!(
+        "PreToolUse:mcp__{}__{}",
+        marker("hook_server"),
+        marker("hook_tool")
+    );
+    let hook = prompt.hook(marker("hook_event"), hook_name);
     seen.debug(&hook);
-    let definitions = Content::from(object("command", m("hook_definitions")));
+    let definitions = Content::from(object("command", marker("hook_definitions")));
     let outcome = HookOutcome::new().failed(1).definitions(definitions);
     hook.finish(seen.show(outcome));
 
     prompt.record_skill_activated(
         seen.show(
-            SkillActivated::new(m("skill"), "bundled")
-                .plugin(m("skill_plugin"))
-                .marketplace(m("skill_marketplace")),
+            SkillActivated::new(marker("skill"), "bundled")
+                .plugin(marker("skill_plugin"))
+                .marketplace(marker("skill_marketplace")),
         ),
     );
     prompt.record_plugin_installed(seen.show(PluginInstalled::new(
-        m("plugin"),
-        m("marketplace"),
+        marker("plugin"),
+        marker("marketplace"),
         InstallTrigger::Cli,
     )));
     prompt.end_with(seen.show(PromptEnd::new()));
@@ -1102,121 +1118,135 @@ fn record_requests(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
     };
     let text = format!(
         r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#,
-        m("response_text")
+        marker("response_text")
     );
     prompt.record_api_request(seen.show(ApiRequest::from_response("model", text)));
     let mut streamed = StreamedResponse::new("model");
-    streamed.event(&object("text", m("streamed_text")));
-    streamed.push(format!("data: {{\"text\":\"{}", m("streamed_part")));
+    streamed.event(&object("text", marker("streamed_text")));
+    streamed.push(format!("data: {{\"text\":\"{}", marker("streamed_part")));
     seen.debug(&streamed);
     prompt.record_api_request(streamed.into_request());
 
-    let data = || m("redacted_data");
-    let request = body(m("request_body"), m("thinking_request"), data());
+    let data = || marker("redacted_data");
+    let request = body(marker("request_body"), marker("thinking_request"), data());
     prompt.record_api_request_body(
-        seen.show(ApiRequestBody::new("model", request).query_source(m("query_source"))),
+        seen.show(ApiRequestBody::new("model", request).query_source(marker("query_source"))),
     );
-    let response = body(m("response_body"), m("thinking_response"), data());
+    let response = body(marker("response_body"), marker("thinking_response"), data());
     prompt.record_api_response_body(seen.show(ApiResponseBody::new("model", response)));
-    prompt.record_api_error(seen.show(ApiError::new("model", m("api_error"))));
+    prompt.record_api_error(seen.show(ApiError::new("model", marker("api_error"))));
 
-    let options = LlmRequestOptions::new("model").query_source(m("query_source"));
+    let options = LlmRequestOptions::new("model").query_source(marker("query_source"));
     let request = prompt.llm_request(seen.show(options));
     seen.debug(&request);
     let text = body(
-        m("request_body_handle"),
-        m("thinking_request_handle"),
+        marker("request_body_handle"),
+        marker("thinking_request_handle"),
         data(),
     );
     request.body(seen.show(Content::from(text)));
-    let text = body(m("request_body_at"), m("thinking_request_handle"), data());
+    let text = body(
+        marker("request_body_at"),
+        marker("thinking_request_handle"),
+        data(),
+    );
     request.body_at(text, std::time::SystemTime::now());
     let text = body(
-        m("response_body_handle"),
-        m("thinking_response_handle"),
+        marker("response_body_handle"),
+        marker("thinking_response_handle"),
         data(),
     );
     request.response_body(text);
     request.finish(seen.show(ApiRequest::new("model")));
     let request = prompt.llm_request("model");
-    request.fail(ApiError::new("model", m("request_error")));
+    request.fail(ApiError::new("model", marker("request_error")));
 }
 
 fn record_results(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
-    let mcp = || McpTool::new(m("result_server"), m("result_tool")).scope(m("server_scope"));
+    let mcp = || {
+        McpTool::new(marker("result_server"), marker("result_tool")).scope(marker("server_scope"))
+    };
     let results = [
-        ToolResult::new(m("result_name")).mcp(seen.show(mcp())),
-        ToolResult::new(format!("mcp__{}__{}", m("named_server"), m("named_tool"))),
+        ToolResult::new(marker("result_name")).mcp(seen.show(mcp())),
+        ToolResult::new(format!(
+            "mcp__{}__{}",
+            marker("named_server"),
+            marker("named_tool")
+        )),
         ToolResult::new("Other")
-            .parameters(object("a", m("result_parameters")))
-            .input(object("a", m("result_input")))
-            .failed(m("result_error")),
+            .parameters(object("a", marker("result_parameters")))
+            .input(object("a", marker("result_input")))
+            .failed(marker("result_error")),
         ToolResult::new("Bash").parameters(
             seen.show(
-                ShellParameters::new(format!("{} --flag", m("shell_command")))
-                    .description(m("shell_description"))
-                    .git_commit_id(m("shell_commit")),
+                ShellParameters::new(format!("{} --flag", marker("shell_command")))
+                    .description(marker("shell_description"))
+                    .git_commit_id(marker("shell_commit")),
             ),
         ),
         ToolResult::new("Skill")
-            .parameters(seen.show(SkillParameters::new(m("skill_parameter"))))
-            .input(Content::json(&[m("json")])),
+            .parameters(seen.show(SkillParameters::new(marker("skill_parameter"))))
+            .input(Content::json(&[marker("json")])),
     ];
     for result in results {
         prompt.record_tool_result(seen.show(result));
     }
-    let name = format!("mcp__{}__{}", m("decision_server"), m("decision_tool"));
-    let mcp = McpTool::new(m("decision_mcp_server"), m("decision_mcp_tool"));
+    let name = format!(
+        "mcp__{}__{}",
+        marker("decision_server"),
+        marker("decision_tool")
+    );
+    let mcp = McpTool::new(marker("decision_mcp_server"), marker("decision_mcp_tool"));
     for decision in [
         ToolDecision::new(name, ACCEPT, CONFIG),
-        ToolDecision::new(m("decision_name"), ACCEPT, CONFIG).mcp(&mcp),
+        ToolDecision::new(marker("decision_name"), ACCEPT, CONFIG).mcp(&mcp),
     ] {
         prompt.record_tool_decision(seen.show(decision));
     }
-    let path = format!("/{}.rs", m("edited_path"));
+    let path = format!("/{}.rs", marker("edited_path"));
     let edit = CodeEditDecision::new(EditTool::Edit, ACCEPT, CONFIG).file_path(&path);
     prompt.record_code_edit_decision(seen.show(edit));
 }
 
 fn record_calls(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
-    let call_name = format!("mcp__{}__{}", m("call_server"), m("call_tool"));
-    let output_path = || m("output_path");
+    let call_name = format!("mcp__{}__{}", marker("call_server"), marker("call_tool"));
+    let output_path = || marker("output_path");
     let calls = [
         (
             ToolCallOptions::new("Bash")
-                .input(object("command", m("call_input")))
-                .parameters(ShellParameters::new(m("call_shell"))),
+                .input(object("command", marker("call_input")))
+                .parameters(ShellParameters::new(marker("call_shell"))),
             ToolOutput::new()
-                .bash_command(m("output_command"))
-                .output(m("output")),
+                .bash_command(marker("output_command"))
+                .output(marker("output")),
         ),
         (
-            ToolCallOptions::new("PowerShell").input(object("command", m("input_command"))),
-            m("plain_output").into(),
+            ToolCallOptions::new("PowerShell").input(object("command", marker("input_command"))),
+            marker("plain_output").into(),
         ),
         (
             ToolCallOptions::new("Read")
-                .input(object("file_path", m("input_path")))
-                .file_path(m("option_path")),
+                .input(object("file_path", marker("input_path")))
+                .file_path(marker("option_path")),
             ToolOutput::new()
                 .file_path(output_path())
-                .content(m("read_content")),
+                .content(marker("read_content")),
         ),
         (
             ToolCallOptions::new("Edit")
-                .input(object("file_path", format!("/{}.rs", m("edit_path")))),
+                .input(object("file_path", format!("/{}.rs", marker("edit_path")))),
             ToolOutput::new()
-                .diff(m("diff"))
-                .content(m("written_content")),
+                .diff(marker("diff"))
+                .content(marker("written_content")),
         ),
         (
-            ToolCallOptions::new("Skill").input(object("skill", m("input_skill"))),
+            ToolCallOptions::new("Skill").input(object("skill", marker("input_skill"))),
             ToolOutput::new(),
         ),
         (ToolCallOptions::new(call_name), ToolOutput::new()),
         (
-            ToolCallOptions::new(m("option_name"))
-                .mcp(McpTool::new(m("option_server"), m("option_tool"))),
+            ToolCallOptions::new(marker("option_name"))
+                .mcp(McpTool::new(marker("option_server"), marker("option_tool"))),
             ToolOutput::new(),
         ),
     ];
@@ -1232,32 +1262,32 @@ fn record_calls(prompt: &claude_code_telemetry::Recorder, seen: &mut Seen) {
 
     let reserved = prompt.reserve_tool();
     seen.debug(&reserved);
-    let subagent = ToolCallOptions::new("Agent").input(object("subagent_type", m("subagent")));
+    let subagent = ToolCallOptions::new("Agent").input(object("subagent_type", marker("subagent")));
     let tool = reserved.begin(subagent);
     let failed = ToolOutcome::new()
-        .failed(m("call_error"))
-        .parameters(object("late", m("late_parameters")));
-    tool.finish(seen.show(failed.output(m("failed_output"))));
+        .failed(marker("call_error"))
+        .parameters(object("late", marker("late_parameters")));
+    tool.finish(seen.show(failed.output(marker("failed_output"))));
 
     let tool = prompt.tool("Glob");
     tool.decided(ACCEPT, CONFIG);
     tool.executing();
-    let returned: Result<(), _> = Err(m("returned_error"));
+    let returned: Result<(), _> = Err(marker("returned_error"));
     tool.finish(seen.show(ToolOutcome::from_result(&returned)));
 
     let input = |marker| ToolCallOptions::new("Glob").input(object("pattern", marker));
-    drop(prompt.tool(input(m("dropped_input"))));
-    let denied = prompt.tool(input(m("denied_input")));
+    drop(prompt.tool(input(marker("dropped_input"))));
+    let denied = prompt.tool(input(marker("denied_input")));
     denied.decided(Decision::Reject, DecisionSource::UserReject);
     denied.finish(ToolOutcome::new());
     // The shutdown ends this tool call.
-    std::mem::forget(prompt.tool(input(m("open_input"))));
+    std::mem::forget(prompt.tool(input(marker("open_input"))));
 }
 
 /// Problems of a configuration are reported without its secrets.
 #[test]
 fn configuration_secrets_never_appear_in_output() {
-    let secret = m("header");
+    let secret = marker("header");
     let pem = format!("-----BEGIN PRIVATE KEY----- {secret}");
     let url = format!("http://user:{secret}@127.0.0.1:1/?key={secret}#{secret}");
     let variables: BTreeMap<String, String> = [
@@ -1330,7 +1360,7 @@ fn configuration_secrets_never_appear_in_output() {
 fn header_values_repeated_by_a_receiver_are_redacted() {
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let secret = m("header");
+        let secret = marker("header");
         let text = format!("bad token {secret}");
         receiver.answer(move |_| match protocol {
             "grpc" => Answer::code(tonic::Code::InvalidArgument, &text),

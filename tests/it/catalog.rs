@@ -24,9 +24,9 @@ use opentelemetry_proto::tonic::metrics::v1::metric;
 use crate::catalog_support::recorded;
 use crate::support::{Message, Received};
 
-/// The contract. An attribute is written as `name:type`, followed by `?` if it is present only when its value is
-/// known, `@` and the switch that it needs, `!` if it is redacted instead of omitted, and `=` and the closed list of
-/// its values. `ERROR` follows a span whose status can be an error, and ` + ` precedes an event of the span.
+/// The contract. An attribute is written as `name:type`, followed by `?` if it is present only when its value is known,
+/// `@` and the variable that has to be on, `!` if it is redacted instead of omitted, and `=` and the closed list of its
+/// values. `ERROR` follows a span whose status can be an error, and ` + ` precedes an event of the span.
 const CONTRACT: &str = "\
 scope metrics com.anthropic.claude_code
 scope events com.anthropic.claude_code.events
@@ -276,7 +276,8 @@ fn write_attributes(out: &mut String, attributes: &[Attribute]) {
     }
 }
 
-/// All flags and switches, and a limit that truncates the bodies.
+/// Variables with which every attribute is present: the content flags, the version, which is off by default, a limit
+/// that truncates the bodies, and the type of the terminal.
 const EVERYTHING: [(&str, &str); 7] = [
     ("OTEL_LOG_USER_PROMPTS", "1"),
     ("OTEL_LOG_TOOL_DETAILS", "1"),
@@ -311,12 +312,13 @@ fn records_with_every_field_have_all_catalog_attributes() {
 
 #[test]
 fn records_with_only_required_fields_have_no_conditional_attributes() {
-    let off = [
+    let variables = [
         ("OTEL_METRICS_INCLUDE_SESSION_ID", "0"),
         ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "0"),
+        // The events of bodies exist only with this flag.
         ("OTEL_LOG_RAW_API_BODIES", "1"),
     ];
-    let received = recorded(&off, record_required_fields);
+    let received = recorded(&variables, record_required_fields);
     assert_required_only(&received);
     // Events that are recorded before any prompt have no prompt id.
     let first = &received.logs()[0];
@@ -326,14 +328,14 @@ fn records_with_only_required_fields_have_no_conditional_attributes() {
 
 #[test]
 fn empty_optional_strings_are_omitted() {
-    let content = [
+    let variables = [
         ("OTEL_METRICS_INCLUDE_SESSION_ID", "0"),
         ("OTEL_METRICS_INCLUDE_ACCOUNT_UUID", "0"),
         ("OTEL_LOG_RAW_API_BODIES", "1"),
         ("OTEL_LOG_TOOL_DETAILS", "1"),
         ("OTEL_LOG_TOOL_CONTENT", "1"),
     ];
-    let received = recorded(&content, empty::record_empty_strings);
+    let received = recorded(&variables, empty::record_empty_strings);
     assert_required_only(&received);
     for span in received.spans() {
         assert!(span.events.iter().all(|event| event.name != "tool.output"));
@@ -362,7 +364,8 @@ fn empty_optional_strings_are_omitted() {
     }
 }
 
-/// Asserts that all records and handles were recorded, each with only its required attributes.
+/// Asserts that all records and handles were recorded, each with only its required attributes. Of the standard
+/// attributes that is the first one, `user.id`: the variables of the tests turn off `session.id`.
 fn assert_required_only(received: &Received) {
     let seen = Seen::of(received);
     let required = |list: &[Attribute]| -> Vec<Attribute> {
@@ -522,17 +525,23 @@ impl Seen {
                 .find(|known| known.name == event.name)
                 .unwrap_or_else(|| panic!("{} is not an event of {}", event.name, known.name));
             // Attributes that mark a truncation follow the truncated attribute.
-            let (cut, own): (Vec<_>, Vec<_>) = event.attributes.iter().cloned().partition(|a| {
-                a.key.ends_with("_truncated") || a.key.ends_with("_original_length")
-            });
-            assert!(cut.len() % 2 == 0);
-            let rest = self.prefix(known.name, known_event.name, &own, known_event.attributes);
+            let (of_truncation, others): (Vec<_>, Vec<_>) =
+                event.attributes.iter().cloned().partition(|a| {
+                    a.key.ends_with("_truncated") || a.key.ends_with("_original_length")
+                });
+            assert!(of_truncation.len() % 2 == 0);
+            let rest = self.prefix(
+                known.name,
+                known_event.name,
+                &others,
+                known_event.attributes,
+            );
             assert_eq!(rest, [], "{}", known_event.name);
         }
     }
 
     /// Removes the attributes of `known` from the front of `sent`, in their order, and returns the rest. An attribute
-    /// must be present unless it is conditional or depends on a switch.
+    /// must be present unless it is conditional or depends on a variable.
     fn prefix<'a>(
         &mut self,
         owner: &str,
@@ -549,9 +558,9 @@ impl Seen {
         for attribute in known {
             let Some((first, others)) = rest.split_first().filter(|(a, _)| a.key == attribute.name)
             else {
-                let switched = attribute.gate.is_some() && !attribute.redacted;
+                let depends_on_variable = attribute.gate.is_some() && !attribute.redacted;
                 assert!(
-                    attribute.conditional || switched,
+                    attribute.conditional || depends_on_variable,
                     "{group} needs {} at {:?}",
                     attribute.name,
                     rest.first()

@@ -73,7 +73,8 @@ impl Drop for Seed {
     }
 }
 
-/// A series: metric, session, user, and the metric's specific attributes.
+/// A series: metric, session, user, and the values of `model` and `type`, separated by a space. A missing value is
+/// empty.
 type Series = (String, String, String, String);
 
 fn series(metric: &str, attributes: &Attributes) -> Series {
@@ -83,12 +84,12 @@ fn series(metric: &str, attributes: &Attributes) -> Series {
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
-    let own = format!("{} {}", text("model"), text("type"));
+    let model_and_type = format!("{} {}", text("model"), text("type"));
     (
         metric.to_owned(),
         text("session.id").to_owned(),
         text("user.id").to_owned(),
-        own,
+        model_and_type,
     )
 }
 
@@ -101,12 +102,12 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn add(&mut self, metric: &str, who: &Who, own: &str, measurement: f64) {
+    fn add(&mut self, metric: &str, who: &Who, model_and_type: &str, measurement: f64) {
         let series = (
             metric.to_owned(),
             who.session.clone(),
             who.user.clone(),
-            own.to_owned(),
+            model_and_type.to_owned(),
         );
         *self.sums.entry(series).or_default() += measurement;
     }
@@ -178,7 +179,7 @@ impl Who {
 }
 
 /// Records a whole session, from its start to its end, with changes of the identity in between.
-fn work(telemetry: &Telemetry, random: &mut Random, ledger: &mut Ledger) {
+fn record_session(telemetry: &Telemetry, random: &mut Random, ledger: &mut Ledger) {
     let mut who = Who::new(random.below(SESSIONS), random.below(USERS));
     let session = who.open(telemetry, ledger);
     for _ in 0..2 {
@@ -212,7 +213,7 @@ fn worker(telemetry: &Telemetry, seed: u64, stage: &Barrier) -> Ledger {
             }
         }
         for _ in 0..OPENINGS {
-            work(telemetry, &mut random, &mut ledger);
+            record_session(telemetry, &mut random, &mut ledger);
         }
     }
     ledger
@@ -259,8 +260,8 @@ fn reconfigure(telemetry: &Telemetry, receivers: &[(Protocol, &Receiver)], rando
     let (protocol, receiver) = receivers[random.below(receivers.len() as u64) as usize];
     let pick = |number: u64, all: [&'static str; 2]| all[number as usize];
     let console = pick(random.below(2), ["", ",console"]);
-    let page = pick(random.below(2), ["", ",prometheus"]);
-    let metrics = format!("otlp{console}{page}");
+    let prometheus = pick(random.below(2), ["", ",prometheus"]);
+    let metrics = format!("otlp{console}{prometheus}");
     let temporality = pick(random.below(2), ["delta", "cumulative"]);
     change(telemetry, receiver, protocol, &metrics, temporality);
 }
@@ -297,11 +298,11 @@ fn settings<'a>(metrics: &'a str, temporality: &'a str) -> [(&'static str, &'a s
 fn scrape_until(done: &AtomicBool, telemetry: &Telemetry, scrapes: &AtomicU64) {
     while !done.load(Ordering::SeqCst) {
         let health = telemetry.health();
-        let page = health
+        let prometheus = health
             .exporters
             .iter()
             .find(|one| one.exporter == Exporter::Prometheus);
-        let address = page.and_then(|page| page.addresses.first().copied());
+        let address = prometheus.and_then(|prometheus| prometheus.addresses.first().copied());
         match address.and_then(scrape) {
             Some(_) => scrapes.fetch_add(1, Ordering::SeqCst),
             None => {
@@ -456,6 +457,7 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
         for number in 0..STAGES {
             outage.store(number == OUTAGE, Ordering::SeqCst);
             stage.wait();
+            // At least one scrape succeeds during the changes.
             if number == 1 {
                 let metrics = "otlp,prometheus";
                 change(&telemetry, &grpc, Protocol::Grpc, metrics, "delta");
@@ -517,14 +519,17 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
         otlp.dropped.total()
     };
     // A request whose connection was reset may have arrived or not.
-    let had = |receiver: &Receiver| {
+    let possibly_stored = |receiver: &Receiver| {
         receiver
             .received()
-            .filter(|request| request.answer.accepts() || request.answer == Answer::Reset)
+            .filter(|request| request.answer.is_success() || request.answer == Answer::Reset)
             .requests
     };
     let received = Received {
-        requests: had(&grpc).into_iter().chain(had(&http)).collect(),
+        requests: possibly_stored(&grpc)
+            .into_iter()
+            .chain(possibly_stored(&http))
+            .collect(),
     };
     assert_eq!(lost(Signal::Metrics), 0);
     assert_metrics(&received, &ledger);

@@ -73,6 +73,7 @@ fn help_is_printed_for_the_program_and_every_command() {
     assert_eq!(run(&["--version"], &[], ""), (0, version.into(), "".into()));
 }
 
+/// For `doctor` the status is 2, because its status 1 means that an exporter does not work.
 #[test]
 fn invalid_command_line_exits_with_status_1() {
     for arguments in [
@@ -88,9 +89,9 @@ fn invalid_command_line_exits_with_status_1() {
         assert!(err.starts_with("error: "), "{err}");
         assert!(err.contains("try '--help'"), "{err}");
     }
-    let alone = finished(Command::new(example::PROGRAM), "");
-    assert_eq!((alone.0, alone.1.as_str()), (1, ""));
-    assert!(alone.2.contains("Usage: claude-code-telemetry"));
+    let without_arguments = finished(Command::new(example::PROGRAM), "");
+    assert_eq!((without_arguments.0, without_arguments.1.as_str()), (1, ""));
+    assert!(without_arguments.2.contains("Usage: claude-code-telemetry"));
 }
 
 #[test]
@@ -220,6 +221,7 @@ fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
+/// The input of a replay with one answer (to `child_env`) and an invalid fourth line.
 const RUN: &str = concat!(
     r#"{"step":"session","user_id":"u"}"#,
     "\n",
@@ -233,13 +235,14 @@ const RUN: &str = concat!(
 #[test]
 fn standard_output_contains_only_answers_without_the_console_exporter() {
     let (status, out, err) = run(&["replay"], &[], RUN);
+    // The status for an invalid line.
     assert_eq!(status, 2);
     assert_answer(&out);
     assert!(err.contains("\nline 4: "), "{err}");
 }
 
 #[test]
-fn closed_standard_streams_end_no_command() {
+fn closed_standard_streams_do_not_change_the_exit_status() {
     for arguments in [&["explain"][..], &["catalog"], &["doctor"], &["replay"]] {
         let home = tempfile::tempdir().unwrap();
         let mut command = example::program(arguments[0], home.path());
@@ -248,7 +251,8 @@ fn closed_standard_streams_end_no_command() {
         drop(reader);
         command.stdout(writer.try_clone().unwrap()).stderr(writer);
         let status = command.status().unwrap().code();
-        let off = if arguments == ["replay"] { 4 } else { 0 };
-        assert_eq!(status, Some(off), "{arguments:?}");
+        // Telemetry is off. Only `replay` reports that with its status.
+        let expected = if arguments == ["replay"] { 4 } else { 0 };
+        assert_eq!(status, Some(expected), "{arguments:?}");
     }
 }

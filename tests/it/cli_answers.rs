@@ -1,4 +1,6 @@
 //! The streams for the answers of the command `replay`.
+//!
+//! Telemetry is off unless a test turns it on. The exit status of a replay without telemetry and without errors is 4.
 #![cfg(all(feature = "cli", unix))]
 
 use std::fs::{File, read_to_string};
@@ -10,13 +12,14 @@ use std::process::{Command, Stdio};
 
 use crate::cli::assert_answer;
 use crate::example;
-use crate::replay::{Replay, SESSION};
-use serde_json::Value;
+use crate::replay::{Replay, SESSION, variables};
+use crate::support::Receiver;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const ASK: &str = r#"{"step":"child_env"}"#;
 
-/// Variables with which all signals go to standard output.
+/// Variables with which metrics and events go to standard output.
 const CONSOLE: [(&str, &str); 4] = [
     ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
     ("OTEL_METRICS_EXPORTER", "console"),
@@ -24,7 +27,7 @@ const CONSOLE: [(&str, &str); 4] = [
     ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
 ];
 
-/// The home directory and the input of a replay with one answer.
+/// Returns the home directory and the input of a replay that gives one answer.
 fn prepared() -> (TempDir, File) {
     let home = tempfile::tempdir().unwrap();
     let input = home.path().join("input");
@@ -52,7 +55,7 @@ fn answers_go_to_standard_error_while_the_console_exporter_is_on() {
 }
 
 #[test]
-fn answers_go_to_a_named_file() {
+fn answers_replace_the_content_of_a_named_file() {
     let (home, input) = prepared();
     let file = home.path().join("answers");
     std::fs::write(&file, "earlier\n").unwrap();
@@ -79,10 +82,9 @@ fn replay_with_descriptor(home: &Path, input: File, redirection: &str, out: Stdi
         .stdin(input)
         .stdout(out);
     let status = command.status().unwrap();
-    // The command holds a copy of the other end.
+    // The command holds a copy of `out`. A reader sees the end of the stream only after all copies are closed.
     drop(command);
     let errors = read_to_string(home.join("errors")).unwrap();
-    // The status 4 means that telemetry is off: no variable turns it on here.
     assert_eq!(status.code(), Some(4), "{errors}");
     assert_eq!(read_to_string(home.join("out")).unwrap(), "");
 }
@@ -117,7 +119,8 @@ fn answers_go_to_an_inherited_socket() {
     assert_answer(&text);
 }
 
-/// The permissions do not stop the superuser. The socket above cannot be opened again by any user.
+/// Run by the superuser, whom permissions do not stop, this test proves nothing. The test with a socket, which no user
+/// can open again, does.
 #[test]
 fn answers_go_to_an_inherited_file_that_cannot_be_opened_again() {
     let (home, input) = prepared();
@@ -132,10 +135,64 @@ fn answers_go_to_an_inherited_file_that_cannot_be_opened_again() {
     assert_answer(&text);
 }
 
+/// The host would otherwise wait for the end of the answers until the last process of the helper exits.
+#[test]
+fn headers_helper_does_not_inherit_the_descriptor_for_answers() {
+    let receiver = Receiver::http();
+    let (home, input) = prepared();
+    let helper = r#"echo inherited >&3; printf '{"x-helper":"1"}'"#;
+    std::fs::create_dir(home.path().join(".claude")).unwrap();
+    std::fs::write(
+        home.path().join(".claude/settings.json"),
+        json!({ "otelHeadersHelper": helper }).to_string(),
+    )
+    .unwrap();
+    let script = r#"exec "$0" replay --answers 3 3>answers"#;
+    let mut command = Command::new("sh");
+    example::clean(&mut command, home.path());
+    command
+        .args(["-c", script, example::PROGRAM])
+        .envs(variables(&receiver.endpoint()))
+        .current_dir(home.path())
+        .stdin(input);
+    assert!(command.status().unwrap().success());
+    let received = receiver.received();
+    assert!(!received.requests.is_empty());
+    for request in &received.requests {
+        assert_eq!(request.headers["x-helper"], "1");
+    }
+    assert_answer(&read_to_string(home.path().join("answers")).unwrap());
+}
+
+#[test]
+fn answers_go_to_a_standard_stream_by_its_number() {
+    for number in ["1", "2"] {
+        let (home, input) = prepared();
+        let output = example::program("replay", home.path())
+            .args(["--answers", number])
+            .stdin(input)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(4));
+        let out = String::from_utf8(output.stdout).unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        let (answer, other) = match number {
+            "1" => (&*out, &*errors),
+            _ => errors
+                .split_once('\n')
+                .map(|(off, answer)| (answer, off))
+                .unwrap(),
+        };
+        assert_answer(answer);
+        assert!(other.starts_with("telemetry is off"), "{other}");
+    }
+}
+
 #[test]
 fn descriptor_that_is_not_inherited_is_an_error() {
     let (home, input) = prepared();
-    // The program opens descriptors itself, and the shell closes those that the test inherited.
+    // The shell closes the descriptors that the test inherited. The descriptors that the program itself opens, which
+    // can have the same numbers, do not count as inherited.
     let script = r#"
         for fd in 3 4 5 6 7 8 9; do
             "$0" replay --answers $fd 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
@@ -212,6 +269,7 @@ fn signal_ends_the_wait_in_a_long_answer() {
     replay.wait_for_error("telemetry is off");
     // The second answer does not fit into the pipe.
     replay.line(&[ASK; 2].join("\n"));
+    // Time in which the replay begins to wait for the reader.
     std::thread::sleep(std::time::Duration::from_millis(300));
     assert_eq!(replay.signalled(rustix::process::Signal::TERM).0, 4);
 }

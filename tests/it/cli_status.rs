@@ -80,6 +80,7 @@ fn status_is_2_if_a_line_was_invalid_also_if_telemetry_was_lost_or_is_off() {
     replay.line("{");
     assert_eq!(replay.end().0, 2);
 
+    // The receiver accepts nothing, and the timeouts are short.
     let receiver = unavailable();
     let mut replay = Replay::start(&receiver, &SHORT);
     replay.line(SESSION);
@@ -213,7 +214,8 @@ fn signal_ends_the_wait_for_the_writer_of_a_named_pipe() {
     assert_eq!(replay.signalled(Signal::TERM).0, 4);
 }
 
-/// Each `flush` waits on another thread, with a pair of descriptors.
+/// Each `flush` waits on another thread, with a pair of descriptors. The message about the invalid line that follows
+/// shows that the flush is over.
 #[cfg(target_os = "linux")]
 #[test]
 fn open_descriptors_do_not_grow_with_the_number_of_steps() {

@@ -33,11 +33,11 @@ fn script() -> Option<PathBuf> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    let there = script.is_file() && python.is_ok_and(|status| status.success());
-    if !there {
+    let is_available = script.is_file() && python.is_ok_and(|status| status.success());
+    if !is_available {
         eprintln!("skipped: there is no python3 or no {}", script.display());
     }
-    there.then_some(script)
+    is_available.then_some(script)
 }
 
 /// A running Collector and its ports.
@@ -198,6 +198,7 @@ fn windows(received: &Received) -> Vec<Point> {
     points
 }
 
+/// Asserts that the data of `count` steps arrived, and that data which arrived again is unchanged.
 #[track_caller]
 fn assert_exact(received: &Received, count: u64) {
     let mut logs = BTreeMap::new();
@@ -217,7 +218,7 @@ fn assert_exact(received: &Received, count: u64) {
     assert_eq!(spans.len() as u64, 2 * count);
     let points = windows(received);
     assert_delta(&points);
-    let total = |metric, own: &[_]| sum(&select(&points, metric, own));
+    let total = |metric, attributes: &[_]| sum(&select(&points, metric, attributes));
     let count = count as f64;
     assert_eq!(total("claude_code.session.count", &[]), 1.0);
     assert_eq!(total("claude_code.commit.count", &[]), count);
@@ -251,29 +252,30 @@ fn no_data_is_lost_when_a_collector_is_stopped_or_killed() {
             ],
         );
         let session = telemetry.session(session("collector"));
-        let some = Duration::from_millis(400);
-        let mut count = steps(&session, some);
-        // Stop the Collector while requests are in flight.
+        // Several export intervals.
+        let period = Duration::from_millis(400);
+        let mut count = steps(&session, period);
+        // Stop the Collector while the session records.
         thread::scope(|scope| {
-            let going_on = scope.spawn(|| steps(&session, some));
+            let recording = scope.spawn(|| steps(&session, period));
             drop(collector);
-            count += going_on.join().unwrap();
+            count += recording.join().unwrap();
         });
-        count += steps(&session, some);
+        count += steps(&session, period);
         let collector = Collector::start(&script, &receiver);
         relay.forward_to(collector.port(protocol));
-        count += steps(&session, some);
-        // Kill the Collector.
+        count += steps(&session, period);
+        // Kill the Collector while the session records.
         thread::scope(|scope| {
-            let going_on = scope.spawn(|| steps(&session, some));
-            thread::sleep(some / 4);
+            let recording = scope.spawn(|| steps(&session, period));
+            thread::sleep(period / 4);
             collector.kill();
-            count += going_on.join().unwrap();
+            count += recording.join().unwrap();
         });
-        count += steps(&session, some);
+        count += steps(&session, period);
         let collector = Collector::start(&script, &receiver);
         relay.forward_to(collector.port(protocol));
-        count += steps(&session, some);
+        count += steps(&session, period);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         let retries: u64 = report.exporters.iter().map(|e| e.retries).sum();

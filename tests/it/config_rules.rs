@@ -119,8 +119,9 @@ fn levels(variables: &[Variable], others: &[usize]) -> Vec<usize> {
     levels.chain(others.iter().copied()).collect()
 }
 
-/// Builds the library's configuration for a combination, with real files under `root`. `written` has the content of
-/// the files, so that unchanged files are not written again.
+/// Builds the library's configuration for a combination, with real files under `root`. `base` has variables of the
+/// environment that the combination may override. `written` has the content of the files, so that unchanged files are
+/// not written again.
 fn configured(
     given: &Given,
     base: &[(&str, &str)],
@@ -132,12 +133,13 @@ fn configured(
         .map(|(name, value)| (name.replace("{}", given.signal), (*value).to_owned()))
         .collect();
     let nothing = BTreeMap::new();
-    let of = |layer| given.set.get(&layer).unwrap_or(&nothing);
-    environment.extend(of(Layer::Environment).clone());
+    let set_by = |layer| given.set.get(&layer).unwrap_or(&nothing);
+    environment.extend(set_by(Layer::Environment).clone());
     let files = SettingsFiles::none()
         .managed_folder(root.join("managed"))
         .project_folder(root.join("project"))
         .user_file(root.join("user.json"));
+    // Managed settings are read from both files. The combination is in `managed`; `other` sets nothing or is invalid.
     let [managed, other] = match given.unreadable {
         false => [
             "managed/managed-settings.json",
@@ -159,7 +161,7 @@ fn configured(
         (Layer::Project, "project/.claude/settings.json"),
         (Layer::User, "user.json"),
     ] {
-        let content = settings(of(layer));
+        let content = settings(set_by(layer));
         if written.get(file) != Some(&content) {
             std::fs::write(root.join(file), &content).unwrap();
             written.insert(file, content);
@@ -169,7 +171,7 @@ fn configured(
         .environment(environment)
         .settings_files(files)
         .trust_workspace(given.trusted);
-    for (name, value) in of(Layer::Host) {
+    for (name, value) in set_by(Layer::Host) {
         builder = builder.set(name, value);
     }
     builder.build()
@@ -237,10 +239,10 @@ fn assert_ignored_are_reported(given: &Given, config: &Config) {
             let is_reported = config.warnings().iter().any(|warning| {
                 let origin = warning.origin().and_then(|origin| origin.file());
                 let text = warning.to_string();
-                let belongs = text.contains("set it in") || text.contains("change it in");
+                let names_a_layer = text.contains("set it in") || text.contains("change it in");
                 origin.is_some_and(|path| path.ends_with(file))
                     && warning.variable() == Some(name)
-                    && (belongs || text.contains("counts as off"))
+                    && (names_a_layer || text.contains("counts as off"))
             });
             let is_read = given.trusted && !given.unreadable;
             let ignored = is_read && !given.may_set(layer, name, value);
@@ -278,12 +280,12 @@ fn every_pair_of_switches_resolves_as_the_model_states() {
         let otlp = config.otlp(signal).is_some();
         assert_eq!(otlp, given.has_otlp(), "{given:#?}\n{explanation}");
         assert_ignored_are_reported(&given, &config);
-        let odd = "OTEL_METRICS_INCLUDE_SESSION_ID";
+        let on_by_default = "OTEL_METRICS_INCLUDE_SESSION_ID";
         let mut warnings = config.warnings().iter();
-        let is_reported = warnings.any(|warning| warning.variable() == Some(odd));
+        let is_reported = warnings.any(|warning| warning.variable() == Some(on_by_default));
         assert_eq!(
             is_reported,
-            given.is_odd_switch(odd),
+            given.has_switch_warning(on_by_default),
             "{given:#?}\n{explanation}"
         );
         assert_eq!(
@@ -302,7 +304,7 @@ fn every_pair_of_switches_resolves_as_the_model_states() {
             *count += usize::from(is_on);
         }
     }
-    // The combinations are meaningful: each switch is on in many of them and off in many.
+    // The combinations are meaningful: each result is on in at least 5 % of them, and off in some.
     assert!(
         on.iter()
             .all(|on| (rows.len() / 20..rows.len()).contains(on)),
@@ -318,7 +320,7 @@ fn every_pair_of_settings_resolves_as_the_model_states() {
     folders(root);
     let rows = pairwise::rows(&levels(&VARIABLES, &[LAYERS.len(), SIGNALS.len(), 2]));
     let mut written = BTreeMap::new();
-    let mut off = 0;
+    let mut without_exporter = 0;
     for row in &rows {
         let given = given(row);
         let signal = SIGNALS[row[VARIABLES.len() + 1]].1;
@@ -335,7 +337,7 @@ fn every_pair_of_settings_resolves_as_the_model_states() {
             "{given:#?}\n{}",
             config.explain()
         );
-        off += usize::from(expected.is_err());
+        without_exporter += usize::from(expected.is_err());
         assert_ignored_are_reported(&given, &config);
 
         // A variable of a signal that managed settings override is reported.
@@ -348,18 +350,18 @@ fn every_pair_of_settings_resolves_as_the_model_states() {
                         .contains("ignored, because managed settings set")
             });
             // The headers of a disabled exporter are not validated.
-            let looked_at = kind != "HEADERS" || expected.is_ok();
+            let is_validated = kind != "HEADERS" || expected.is_ok();
             assert_eq!(
                 is_reported,
-                given.is_removed(kind) && looked_at,
+                given.is_overridden_by_managed(kind) && is_validated,
                 "{name} {given:#?}"
             );
         }
     }
     // The combinations are meaningful: most of them give an exporter, and some do not.
     assert!(
-        off > rows.len() / 50 && off < rows.len() / 2,
-        "{off} of {}",
+        without_exporter > rows.len() / 50 && without_exporter < rows.len() / 2,
+        "{without_exporter} of {}",
         rows.len()
     );
 }

@@ -31,8 +31,9 @@ fn start(
         .start()
 }
 
-/// Records the data of every test: a prompt, a tool result, two lines of code and a commit.
-fn work(telemetry: &Telemetry) {
+/// Records two events (a prompt and a tool result), two lines of code and a commit. With the start of the session,
+/// these are three data points.
+fn record(telemetry: &Telemetry) {
     let session = telemetry.session(session("s-1"));
     let prompt = session.prompt(UserPrompt::new("Fix \"it\"\n").id("p-1"));
     prompt.record_tool_result(
@@ -62,7 +63,7 @@ fn every_line_is_a_json_object_with_its_signal() {
     let receiver = Protocol::any().receiver();
     let screen = Screen::default();
     let telemetry = start(&receiver, &[("OTEL_LOG_USER_PROMPTS", "1")], screen.clone());
-    work(&telemetry);
+    record(&telemetry);
     assert!(telemetry.shutdown().is_complete());
     let lines = screen.lines();
     let (events, metrics) = (of_signal(&lines, "events"), of_signal(&lines, "metrics"));
@@ -152,8 +153,8 @@ fn console_exporter_needs_no_endpoint() {
     let telemetry = Telemetry::builder(config, host::service())
         .console_writer(screen.clone())
         .start();
-    work(&telemetry);
-    // The lines are written at the export intervals, without a flush.
+    record(&telemetry);
+    // The lines are written at the export intervals, without a flush: at least one for each event and data point.
     let mut count = 5;
     let (events, metrics) = loop {
         let lines = screen.wait_for(count);
@@ -200,10 +201,11 @@ impl Write for Broken {
 fn failing_writer_is_reported_and_does_not_block_otlp() {
     let receiver = Protocol::any().receiver();
     let telemetry = start(&receiver, &[], Broken);
+    // Flushes without data lose nothing.
     for _ in 0..2 {
         telemetry.flush();
     }
-    work(&telemetry);
+    record(&telemetry);
     let report = telemetry.flush();
     assert_otlp_arrived(&receiver);
     assert!(!report.is_complete());
@@ -249,7 +251,7 @@ fn panicking_writer_is_reported_and_does_not_block_otlp() {
         screen: Screen::default(),
     };
     let telemetry = start(&receiver, &[], writer);
-    work(&telemetry);
+    record(&telemetry);
     within(Duration::from_secs(2), || telemetry.flush());
     assert_otlp_arrived(&receiver);
     let console = exporter(&telemetry.health(), Signal::Logs, Exporter::Console);
@@ -266,9 +268,9 @@ fn writer_is_used_again_after_a_panic() {
         screen: screen.clone(),
     };
     let telemetry = start(&receiver, &[("OTEL_METRICS_EXPORTER", "none")], writer);
-    work(&telemetry);
+    record(&telemetry);
     telemetry.flush();
-    work(&telemetry);
+    record(&telemetry);
     telemetry.flush();
     assert_eq!(screen.lines().len(), 2);
     let console = exporter(&telemetry.health(), Signal::Logs, Exporter::Console);
@@ -299,7 +301,7 @@ fn blocked_writer_does_not_block_the_host_and_otlp() {
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
     ];
     let telemetry = start(&receiver, &limits, Blocked(gate));
-    work(&telemetry);
+    record(&telemetry);
     within(Duration::from_millis(300), || telemetry.flush());
     host::wait_for_health(&telemetry, |health| {
         let otlp = |signal| host::otlp(health, signal).delivered;
@@ -309,12 +311,12 @@ fn blocked_writer_does_not_block_the_host_and_otlp() {
     let console = exporter(&telemetry.health(), Signal::Logs, Exporter::Console);
     assert_eq!((console.delivered, console.queued), (0, 2));
     // OTLP export continues while the console is blocked.
-    let tools = Instant::now();
+    let start = Instant::now();
     let session = telemetry.session(session("s-2"));
     for _ in 0..1_000 {
         session.record_tool_result(ToolResult::new("Read"));
     }
-    assert!(tools.elapsed() < host::SLACK);
+    assert!(start.elapsed() < host::SLACK);
     telemetry.flush();
     receiver.wait_until(host::PATIENCE, |received| received.logs().len() == 1_002);
     let report = within(Duration::from_millis(300), || telemetry.shutdown());

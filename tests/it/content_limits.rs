@@ -91,9 +91,9 @@ fn event_timestamp_attribute_matches_the_record_time() {
         u64::MAX,
     ];
     assert!(nanos.eq(expected));
-    let now = logs.last().unwrap().time;
-    let elapsed = before.duration_since(UNIX_EPOCH).unwrap();
-    assert!(u128::from(now) >= elapsed.as_nanos());
+    let last = logs.last().unwrap().time;
+    let earliest = before.duration_since(UNIX_EPOCH).unwrap();
+    assert!(u128::from(last) >= earliest.as_nanos());
 }
 
 #[test]
@@ -120,9 +120,9 @@ fn invalid_costs_are_omitted_and_other_fields_are_kept() {
     assert_eq!(health.invalid_measurements, 4 * bad.len() as u64);
     let logs = received.logs();
     assert_eq!(logs.len(), 3 * bad.len() + 1);
-    let (last, refused) = logs.split_last().unwrap();
+    let (last, without_cost) = logs.split_last().unwrap();
     assert_eq!(last.attributes["cost_usd"], json!(0.5));
-    for log in refused {
+    for log in without_cost {
         assert!(!log.attributes.contains_key("cost_usd"));
         assert_eq!(log.attributes["input_tokens"], json!(10));
         assert_eq!(log.attributes["speed"], "normal");
@@ -211,6 +211,7 @@ fn several_long_strings_of_a_record_are_truncated() {
 
 #[test]
 fn unparsable_bodies_are_redacted_and_counted() {
+    // One level more than the limit of 128.
     let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(128), "]".repeat(128));
     let bodies = [
         "",
@@ -248,7 +249,8 @@ fn unparsable_bodies_are_redacted_and_counted() {
     assert_eq!(counted, 2 * bodies.len() as u64);
 }
 
-/// Records the same content in all places that accept it.
+/// Records the same content as a prompt, as bodies, as hook definitions, and as the inputs and the output of tool
+/// calls.
 fn everywhere(telemetry: &Telemetry, json: &str) {
     let session = telemetry.session(Identity::new().user_id("user"));
     let prompt = session.prompt(UserPrompt::new(json.to_owned()));
@@ -337,18 +339,18 @@ fn tool_details_contain_short_strings_and_the_start_of_long_strings() {
         .filter(|span| span.name == "claude_code.tool")
         .collect();
     for (tool, _, sent) in &inputs {
-        let of = |attributes: &support::Attributes| {
+        let sent_input = |attributes: &support::Attributes| {
             let input = attributes.get("tool_input").and_then(text)?;
             (attributes["tool_name"] == *tool).then(|| parsed(input))
         };
         let events: Vec<_> = results
             .iter()
-            .filter_map(|log| of(&log.attributes))
+            .filter_map(|log| sent_input(&log.attributes))
             .collect();
         assert!(events.contains(sent), "{tool}: {events:?}");
         let spans: Vec<_> = tools
             .iter()
-            .filter_map(|span| of(&span.attributes))
+            .filter_map(|span| sent_input(&span.attributes))
             .collect();
         assert!(spans.contains(sent), "{tool}: {spans:?}");
     }
@@ -360,7 +362,7 @@ fn tool_details_contain_short_strings_and_the_start_of_long_strings() {
         .iter()
         .find_map(|span| span.attributes.get("full_command").and_then(text));
     assert_eq!(command.unwrap(), heredoc);
-    // The output of a tool requires another switch.
+    // The output needs `OTEL_LOG_TOOL_CONTENT`, and the nested arguments of `edits` are never sent.
     let all = format!("{logs:?} {spans:?}");
     assert!(
         !all.contains("what it returned") && !all.contains("secret"),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::host::Protocol;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front, version_1};
+use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer, version_1};
 use crate::support::{Answer, Receiver, black_hole, refused_port};
 use crate::{example, host, support};
 use claude_code_telemetry::{
@@ -136,6 +136,7 @@ fn without_variable_parts(line: &str) -> String {
     }
 }
 
+/// Returns the port of an endpoint, and the text that replaces it in a snapshot.
 fn port(endpoint: &str) -> (String, &'static str) {
     let port = endpoint.rsplit(':').next().unwrap();
     (format!(":{port}"), ":PORT")
@@ -255,8 +256,8 @@ fn certificate_of_an_unknown_authority_is_diagnosed() {
     let ca = files.write("ca.pem", theirs.pem());
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
-        let front = Front::before(receiver.port(), &behavior(protocol, &ours, None));
-        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, &ours, None));
+        let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         for (name, extra) in [
             ("unknown", vec![("NODE_EXTRA_CA_CERTS", ca.as_str())]),
             (
@@ -273,18 +274,18 @@ fn certificate_of_an_unknown_authority_is_diagnosed() {
 
 #[test]
 fn self_signed_authority_is_healthy_only_with_the_same_certificate() {
-    let server = Authority::serving(&["127.0.0.1"]);
+    let server = Authority::for_names(&["127.0.0.1"]);
     let files = Files::new();
     let this = files.write("this.pem", server.pem());
-    let another = files.write("another.pem", server.itself_again().certificate);
+    let another = files.write("another.pem", server.renewed_self_issued().certificate);
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
         let behavior = Behavior {
-            issued: server.itself(),
+            issued: server.self_issued(),
             ..behavior(protocol, &server, None)
         };
-        let front = Front::before(receiver.port(), &behavior);
-        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+        let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         for (name, ca) in [("this", &this), ("another", &another)] {
             let extra = [("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
             let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
@@ -296,7 +297,7 @@ fn self_signed_authority_is_healthy_only_with_the_same_certificate() {
 }
 
 #[test]
-fn version_1_certificate_is_diagnosed() {
+fn x509_version_1_certificate_is_diagnosed() {
     let files = Files::new();
     let ca = files.write("ca.pem", version_1().certificate);
     for protocol in GRPC_AND_HTTP {
@@ -305,8 +306,8 @@ fn version_1_certificate_is_diagnosed() {
             issued: version_1(),
             ..behavior(protocol, &Authority::new("ours"), None)
         };
-        let front = Front::before(receiver.port(), &behavior);
-        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+        let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         let extra = [("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str())];
         let diagnosis = diagnose(&events(protocol, &endpoint, &extra));
         assert!(!diagnosis.is_healthy());
@@ -338,6 +339,8 @@ fn certificate_file_in_der_format_is_diagnosed() {
     assert_snapshot("client-certificate-der", &diagnosis, &[(folder, "FOLDER/")]);
 }
 
+/// Returns the behavior of a server whose certificate is of `authority`. `clients` are the authorities that must have
+/// issued the client's certificate; `None` requires no client certificate.
 fn behavior(protocol: Protocol, authority: &Authority, clients: Option<String>) -> Behavior {
     Behavior {
         issued: authority.local(),
@@ -367,8 +370,8 @@ fn client_authentication_is_healthy_only_with_an_accepted_certificate() {
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
         let behavior = behavior(protocol, &authority, Some(authority.pem().to_owned()));
-        let front = Front::before(receiver.port(), &behavior);
-        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+        let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         for (name, identity) in [
             ("without", None),
             ("with-another", Some(&bad)),
@@ -434,6 +437,7 @@ fn credentials_repeated_by_a_receiver_are_hidden_in_every_encoding() {
             }
         }
         let hidden = "no <hidden> with <hidden> or <hidden> (<hidden>, <hidden>, <hidden>), key <hidden> or <hidden>";
+        // The diagnosis and the last error.
         for text in &messages[1..3] {
             assert!(text.contains(hidden), "{text}");
         }
@@ -441,7 +445,7 @@ fn credentials_repeated_by_a_receiver_are_hidden_in_every_encoding() {
 }
 
 #[test]
-fn terminal_output_contains_no_control_characters() {
+fn messages_contain_no_control_characters() {
     let message = "no\u{9b}31m \u{202e}yaw\u{2069} \u{7f}\u{61c}here";
     for protocol in GRPC_AND_HTTP {
         let receiver = refusing(protocol, message);
@@ -473,6 +477,7 @@ fn terminal_output_contains_no_control_characters() {
             });
             assert_eq!(control, None, "{text}");
         }
+        // The last error.
         assert!(
             messages[2].ends_with(": no 31m yaw here"),
             "{}",
@@ -489,7 +494,7 @@ fn protocol_and_tls_mismatches_are_diagnosed() {
     let trust = ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str());
     let (grpc, http) = (Receiver::grpc(), Receiver::http());
     let secure = |protocol, receiver: &Receiver| {
-        Front::before(receiver.port(), &behavior(protocol, &authority, None))
+        TlsServer::in_front_of(receiver.port(), &behavior(protocol, &authority, None))
     };
     let secure_grpc = secure(Protocol::Grpc, &grpc);
     let secure_http = secure(Protocol::HttpProtobuf, &http);
@@ -682,11 +687,11 @@ fn remedies_name_the_managed_endpoint_that_overrides_an_endpoint_of_the_user() {
 fn misspelled_exporter_names_are_diagnosed() {
     let receiver = Receiver::http();
     let endpoint = receiver.endpoint();
-    let alone = [
+    let single = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_METRICS_EXPORTER", "otpl"),
     ];
-    let diagnosis = diagnose(&alone);
+    let diagnosis = diagnose(&single);
     assert!(!diagnosis.is_healthy() && diagnosis.probes.is_empty());
     let [unknown] = &diagnosis.unknown[..] else {
         panic!("{diagnosis:?}");
@@ -697,24 +702,24 @@ fn misspelled_exporter_names_are_diagnosed() {
     );
     assert_eq!(unknown.variable, "OTEL_METRICS_EXPORTER");
     assert_snapshot("misspelled", &diagnosis, &[]);
-    assert_eq!(run(&alone, &[]).0, Some(1));
+    assert_eq!(run(&single, &[]).0, Some(1));
 
-    let beside = [
+    let with_others = [
         ("OTEL_LOGS_EXPORTER", "otlp,consle"),
         ("OTEL_METRICS_EXPORTER", "Prometheus, OTLP"),
     ];
-    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &beside));
+    let diagnosis = diagnose(&events(Protocol::HttpProtobuf, &endpoint, &with_others));
     assert!(!diagnosis.is_healthy());
     assert_snapshot("misspelled-beside-others", &diagnosis, &[port(&endpoint)]);
 
     // These configurations do not request the exporter: telemetry or the signal is off.
-    let off = [
+    let without_request = [
         vec![("OTEL_METRICS_EXPORTER", "otpl")],
-        vec![alone[0], ("OTEL_METRICS_EXPORTER", "otpl,none")],
-        vec![alone[0], ("OTEL_TRACES_EXPORTER", "otpl")],
+        vec![single[0], ("OTEL_METRICS_EXPORTER", "otpl,none")],
+        vec![single[0], ("OTEL_TRACES_EXPORTER", "otpl")],
     ];
-    for off in off {
-        assert!(diagnose(&off).is_healthy());
+    for variables in without_request {
+        assert!(diagnose(&variables).is_healthy());
     }
 }
 
@@ -805,11 +810,16 @@ fn variables_that_a_project_may_not_set_are_reported_with_the_layers_that_may() 
             .diagnose()
     };
     let diagnosis = diagnose(true);
-    let names: Vec<_> = diagnosis.misplaced.iter().map(|of| of.variable()).collect();
+    let names: Vec<_> = diagnosis
+        .misplaced
+        .iter()
+        .map(|warning| warning.variable())
+        .collect();
     let expected = [
         "CLAUDE_CODE_ENABLE_TELEMETRY",
         "OTEL_EXPORTER_OTLP_HEADERS",
         "OTEL_LOGS_EXPORTER",
+        // A project may switch prompts off only if the environment does not set the variable.
         "OTEL_LOG_USER_PROMPTS",
         "otelHeadersHelper",
     ];
@@ -858,8 +868,8 @@ fn headers_helper_is_run_by_the_diagnosis() {
     }
 }
 
-/// Runs the command with these variables and those that a program needs to run at all. Returns its exit status,
-/// standard output and standard error.
+/// Runs the command `doctor` with these variables and those that a program needs to run at all. Returns its exit
+/// status, standard output and standard error.
 fn run(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
     let home = tempfile::tempdir().unwrap();
     let output = example::program("doctor", home.path())
@@ -912,7 +922,7 @@ fn doctor_command_prints_the_explanation_and_exits_with_a_status() {
 
 /// Returns variables that export only metrics, to a Prometheus scrape endpoint on this port.
 #[cfg(feature = "prometheus")]
-fn page(port: &str) -> Variables<'_> {
+fn prometheus_variables(port: &str) -> Variables<'_> {
     vec![
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_METRICS_EXPORTER", "prometheus"),
@@ -924,7 +934,7 @@ fn page(port: &str) -> Variables<'_> {
 #[cfg(feature = "prometheus")]
 #[test]
 fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
-    let free = diagnose(&page("0"));
+    let free = diagnose(&prometheus_variables("0"));
     assert!(free.is_healthy());
     let bound = free.probes[0].addresses[0].to_string();
     let hidden = [(port(&bound).0, ":PORT")];
@@ -939,10 +949,17 @@ fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
         (format!(":{number}"), ":PORT"),
         (format!("port {number}"), "port PORT"),
     ];
-    assert_snapshot("page-taken", &diagnose(&page(&number)), &hidden);
+    assert_snapshot(
+        "page-taken",
+        &diagnose(&prometheus_variables(&number)),
+        &hidden,
+    );
     other.join().unwrap();
 
-    let telemetry = claude_code_telemetry::Telemetry::start(config(&page("0")), host::service());
+    let telemetry = claude_code_telemetry::Telemetry::start(
+        config(&prometheus_variables("0")),
+        host::service(),
+    );
     let health = host::wait_for_health(&telemetry, |health| {
         health
             .exporters
@@ -951,7 +968,7 @@ fn prometheus_port_is_diagnosed_when_free_or_taken_or_served() {
     });
     let number = health.exporters[0].addresses[0].port().to_string();
     let hidden = [(format!(":{number}"), ":PORT")];
-    let served = diagnose(&page(&number));
+    let served = diagnose(&prometheus_variables(&number));
     assert!(served.is_healthy(), "{served}");
     assert_snapshot("page-served", &served, &hidden);
     telemetry.shutdown();

@@ -1,4 +1,4 @@
-//! The configuration examples of the documentation, unchanged, with real receivers.
+//! The configuration examples in Claude Code's documentation, with real receivers.
 //!
 //! Only the host and port in the values of an example are replaced, by those of a receiver. If an example has no
 //! endpoint, the test adds one, and asserts the meaning of the original example on its configuration.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::host::{Screen, service};
-use crate::small_session::work;
+use crate::small_session::record_session;
 use crate::support::{Answer, Message, Receiver};
 use crate::{host, support};
 use claude_code_telemetry::{Config, Layer, SettingsFiles, Signal, Telemetry};
@@ -49,12 +49,12 @@ fn config(variables: &Variables) -> Config {
 /// Returns the protocol and endpoint of each signal that is exported over OTLP.
 fn destinations(config: &Config) -> Vec<(Signal, String)> {
     let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
-    let to = |signal| {
+    let destination = |signal| {
         let otlp = config.otlp(signal)?;
         let target = format!("{} {}", otlp.protocol(), otlp.endpoint());
         Some((signal, target))
     };
-    signals.into_iter().filter_map(to).collect()
+    signals.into_iter().filter_map(destination).collect()
 }
 
 fn warnings(config: &Config) -> Vec<String> {
@@ -77,7 +77,7 @@ fn deliver(telemetry: &Telemetry) {
 /// Starts telemetry, records a session, and delivers everything.
 fn run(config: Config) {
     let telemetry = Telemetry::start(config, service());
-    work(&telemetry);
+    record_session(&telemetry);
     deliver(&telemetry);
     telemetry.shutdown();
 }
@@ -173,7 +173,7 @@ fn console_example_prints_metrics_at_the_interval() {
     let telemetry = Telemetry::builder(config, service())
         .console_writer(screen.clone())
         .start();
-    work(&telemetry);
+    record_session(&telemetry);
     // The export happens at the interval, without a flush.
     screen.wait_for(1);
     telemetry.shutdown();
@@ -226,7 +226,7 @@ fn multiple_exporters_example_writes_to_console_and_otlp() {
     let telemetry = Telemetry::builder(config(&moved), service())
         .console_writer(screen.clone())
         .start();
-    work(&telemetry);
+    record_session(&telemetry);
     deliver(&telemetry);
     telemetry.shutdown();
     assert!(has_metrics(&receiver));
@@ -283,7 +283,7 @@ fn endpoints_example_sends_each_signal_to_its_endpoint() {
         _ => Answer::Ok,
     });
     let telemetry = Telemetry::start(config(&moved), service());
-    work(&telemetry);
+    record_session(&telemetry);
     assert!(telemetry.flush_within(host::PATIENCE).is_complete());
     telemetry.shutdown();
     let received = metrics.received();
@@ -454,7 +454,8 @@ export OTEL_METRICS_INCLUDE_VERSION=true
 export OTEL_METRICS_INCLUDE_ACCOUNT_UUID=true
 ";
     // The documentation shows both forms, and they have the same effect. In a project's settings file, where an
-    // earlier edition places them, only harmless variables are applied.
+    // earlier edition of the documentation places them, only harmless variables are applied: those of the last three
+    // lines.
     for in_file in [false, true] {
         let receiver = Receiver::grpc();
         let example = EXAMPLE.replace(LOCAL, &receiver.endpoint());

@@ -80,10 +80,10 @@ fn early_records_of_many_threads_are_delivered_once() {
     assert_eq!(names.len(), 400);
     // The records of each thread are in order.
     for thread in 0..4 {
-        let own = names
+        let of_thread = names
             .iter()
             .filter(|name| name.starts_with(&thread.to_string()));
-        assert!(own.is_sorted());
+        assert!(of_thread.is_sorted());
     }
     names.sort();
     names.dedup();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::host;
 use crate::host::{PATIENCE, Protocol, config, environment, otlp, service, telemetry};
-use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, work};
+use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, record_session};
 use crate::support::{Answer, Message, Receiver};
 use claude_code_telemetry::{Signal, Telemetry};
 
@@ -26,7 +26,7 @@ fn configured_headers_are_sent_with_every_request() {
                 ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "X-Team=metrics"),
             ],
         );
-        work(&telemetry);
+        record_session(&telemetry);
         telemetry.shutdown();
         let received = receiver.received();
         assert_eq!(received.len(), 2);
@@ -173,8 +173,8 @@ fn bare(receiver: &Receiver) -> Vec<(&'static str, String)> {
         .to_vec()
 }
 
-/// Starts telemetry of metrics and events whose endpoints have no path. Returns it with the list of diagnostics.
-/// Requests to the general endpoint, on which no receiver listens, would fail.
+/// Starts telemetry of metrics and events whose endpoints have no path. Returns the telemetry and the list of its
+/// diagnostics. Requests to the general endpoint, on which no receiver listens, would fail.
 fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec<String>>>) {
     let bare = bare(receiver);
     let bare = bare.iter().map(|(name, url)| (*name, url.as_str()));
@@ -200,10 +200,10 @@ fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404_or_405() 
                 _ => Answer::Ok,
             });
             let (telemetry, diagnostics) = started(&receiver, protocol);
-            work(&telemetry);
+            record_session(&telemetry);
             let report = telemetry.flush();
             assert!(report.is_complete(), "{report}");
-            work(&telemetry);
+            record_session(&telemetry);
             assert!(telemetry.shutdown().is_complete());
             let received = receiver.received();
             for path in ["/v1/metrics", "/v1/logs"] {
@@ -256,7 +256,7 @@ fn bare_endpoint_is_kept_after_429() {
         _ => Answer::Ok,
     });
     let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
-    work(&telemetry);
+    record_session(&telemetry);
     telemetry.flush_within(Duration::from_millis(300));
     let received = receiver.received();
     assert!(!received.is_empty());
@@ -271,7 +271,7 @@ fn first_response_is_reported_when_both_paths_are_unknown() {
         _ => Answer::status(404).body("text/plain", "second"),
     });
     let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
-    work(&telemetry);
+    record_session(&telemetry);
     assert!(!telemetry.shutdown().is_complete());
     let events = otlp(&telemetry.health(), Signal::Logs);
     assert!(events.dropped.refused > 0);
@@ -288,7 +288,7 @@ fn general_endpoint_gets_no_second_request_after_404() {
         Protocol::HttpProtobuf,
         EXTRA.as_slice(),
     );
-    work(&telemetry);
+    record_session(&telemetry);
     telemetry.shutdown();
     let received = receiver.received();
     let paths: BTreeSet<_> = received
@@ -309,7 +309,7 @@ fn bare_endpoint_is_used_unchanged_when_it_accepts_requests() {
     });
     let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
     for _ in 0..2 {
-        work(&telemetry);
+        record_session(&telemetry);
         assert!(telemetry.flush().is_complete());
     }
     assert!(telemetry.shutdown().is_complete());
@@ -328,7 +328,7 @@ fn data_of_a_bare_endpoint_is_kept_while_the_standard_path_is_unavailable() {
             _ => Answer::Ok,
         });
         let (telemetry, _) = started(&receiver, protocol);
-        work(&telemetry);
+        record_session(&telemetry);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         let dropped = report.exporters.iter().map(|one| one.dropped.total());
@@ -346,7 +346,7 @@ fn standard_path_is_remembered_when_the_body_of_its_success_never_ends() {
     });
     let (telemetry, _) = started(&receiver, Protocol::HttpProtobuf);
     for _ in 0..2 {
-        work(&telemetry);
+        record_session(&telemetry);
         let report = telemetry.flush_within(Duration::from_secs(3));
         assert!(report.is_complete(), "{report}");
     }
@@ -363,7 +363,7 @@ fn endpoint_of_a_signal_with_a_path_gets_no_second_request_after_404() {
     let url = receiver.url("/tenant");
     let extra = [("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", url.as_str())];
     let telemetry = telemetry(&receiver.endpoint(), Protocol::HttpProtobuf, &extra);
-    work(&telemetry);
+    record_session(&telemetry);
     telemetry.shutdown();
     let requests = receiver.received().requests;
     let paths: BTreeSet<_> = requests.iter().map(|one| one.path.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The examples behave as documented.
+//! The examples `sdk_host` and `managed_settings` behave as documented.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +64,7 @@ fn sdk_host_example_separates_the_sessions_of_its_users() {
             "lee@acme.example" => 2,
             _ => 3,
         };
+        // Four events for each prompt.
         assert_eq!(logs.len(), 4 * prompts, "{user}");
         let mut sequence: Vec<_> = logs
             .iter()
@@ -97,6 +98,7 @@ fn sdk_host_example_separates_the_sessions_of_its_users() {
         let points = points.filter(|point| point.name == name);
         points.map(|point| point.value).sum()
     };
+    // The users have six prompts in total, with a request each. A request has two output tokens.
     assert!((counted("claude_code.cost.usage") - 6.0 * 0.002).abs() < 1e-9);
     let input_tokens: u64 = logs
         .iter()
@@ -121,6 +123,7 @@ fn sdk_host_example_separates_the_sessions_of_its_users() {
     assert_eq!(traces.len(), 6);
 }
 
+/// The expected output of the example `managed_settings`.
 const MANAGED: &str = "\
 Effective settings:
   CLAUDE_CODE_ENABLE_TELEMETRY = 1 (managed settings)

@@ -14,6 +14,7 @@ use claude_code_telemetry::{Commit, ExporterHealth, ExporterState, Session, Sign
 use tonic::Code;
 
 const COMMITS: &str = "claude_code.commit.count";
+/// The timeouts of flush and shutdown that [`LIMITS`] sets.
 const LIMIT: Duration = Duration::from_millis(500);
 const LIMITS: [(&str, &str); 2] = [
     ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "500"),
@@ -62,6 +63,7 @@ fn assert_deadlines_are_kept(endpoint: &str, why: &str, extra: &[(&str, &str)]) 
         for signal in [Signal::Metrics, Signal::Logs] {
             let health = otlp(&health, signal);
             assert_eq!((health.delivered, health.dropped.total()), (0, 0));
+            // Metrics have two series: the start of the session and the commits.
             assert_eq!(health.queued, if signal == Signal::Logs { 1 } else { 2 });
             assert!(last_error(&health).contains(why), "{}", last_error(&health));
             assert!(health.last_success.is_none());
@@ -128,26 +130,26 @@ fn everything_is_delivered_after_a_receiver_restarts() {
             ],
         );
         let session = telemetry.session(session("s"));
-        let some = || (0..500).for_each(|_| record(&session));
-        some();
+        let record_500 = || (0..500).for_each(|_| record(&session));
+        record_500();
         receiver.wait_until(PATIENCE, |received| !received.points().is_empty());
         // Stop the receiver while it has requests without a response.
         receiver.answer(|_| Answer::Hang);
         let received_before = receiver.received().len();
-        some();
+        record_500();
         receiver.wait_until(PATIENCE, |received| received.len() > received_before);
         receiver.stop();
-        some();
-        let failing = |signal| {
+        record_500();
+        let wait_until_failing = |signal| {
             wait_for_health(&telemetry, |health| {
                 otlp(health, signal).state == ExporterState::Failing
             })
         };
-        failing(Signal::Logs);
-        failing(Signal::Metrics);
+        wait_until_failing(Signal::Logs);
+        wait_until_failing(Signal::Metrics);
         receiver.answer(|_| Answer::Ok);
         receiver.restart();
-        some();
+        record_500();
         let report = telemetry.flush();
         assert!(report.is_complete(), "{report}");
         let health = telemetry.health();
@@ -235,7 +237,7 @@ fn only_a_rejected_request_is_dropped_and_counted() {
         };
         let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
         let session = telemetry.session(session("s"));
-        // The receiver rejects the first batch of events and the first request of metrics.
+        // The receiver rejects metrics, and the first batch of events: only that one is full, with 512 records.
         receiver.answer_by(move |_, request| match &request.message {
             Message::Logs(logs) if logs.resource_logs[0].scope_logs[0].log_records.len() == 512 => {
                 refuse()
@@ -486,6 +488,7 @@ fn flood_of_interim_responses_fails_the_attempt_and_only_that_signal() {
 fn success_status_counts_when_the_body_exceeds_the_deadline() {
     for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         let receiver = protocol.receiver();
+        // A success whose body never ends.
         receiver.answer(|_| Answer::Drip);
         let telemetry = telemetry(&receiver.endpoint(), protocol, &LIMITS);
         let session = telemetry.session(session("s"));
@@ -533,7 +536,7 @@ fn shutdown_is_complete_during_a_response_that_never_ends() {
             .session(session("s"))
             .record_tool_result(ToolResult::new("Read"));
         receiver.wait_until(PATIENCE, |received| !received.logs().is_empty());
-        // The response gets 1 s for its body.
+        // Less than the 1 s for which the exporter waits for the body of a response.
         let limit = Duration::from_millis(400);
         let report = within(limit, || telemetry.shutdown_within(limit));
         assert!(report.is_complete(), "{report}");

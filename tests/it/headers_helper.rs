@@ -1,4 +1,5 @@
-//! Dynamic headers come from the user's helper. Nothing is sent without them, and they never appear in any output.
+//! The setting `otelHeadersHelper` is a command of the user that prints headers. Nothing is sent before its first
+//! success, and its headers never appear in any output.
 #![cfg(all(unix, any(feature = "grpc", feature = "http")))]
 
 use std::collections::BTreeSet;
@@ -20,10 +21,11 @@ use claude_code_telemetry::{ApiRequest, Config, ExporterState, Signal, Telemetry
 use tempfile::TempDir;
 use tonic::Code;
 
+/// The variable with the interval between two runs of the helper, in milliseconds.
 const DEBOUNCE: &str = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS";
 
-/// Variables that also turn on traces, which are exported only on a flush. The other two signals are always on.
-const TRACES: [(&str, &str); 3] = [
+/// Variables that turn on traces, in addition to metrics and events. Only a flush or a shutdown exports them.
+const ENABLE_TRACES: [(&str, &str); 3] = [
     ("OTEL_TRACES_EXPORTER", "otlp"),
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
     ("OTEL_TRACES_EXPORT_INTERVAL", NEVER),
@@ -35,16 +37,17 @@ struct Helper {
 }
 
 impl Helper {
-    /// Creates a helper. In `body`, `$n` is the number of the run, counted from 1, and `$here` is the helper's
+    /// Creates a helper. In `body`, `$n` is the number of the run, counted from 1, and `$folder` is the helper's
     /// folder.
     fn new(body: &str) -> Self {
         let helper = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        let here = helper.folder.path().display();
-        let start =
-            format!("here='{here}'\necho >> \"$here/runs\"\nn=$(($(wc -l < \"$here/runs\")))\n");
-        fs::write(helper.file("start"), start + ". \"$here/body\"\n").unwrap();
+        let folder = helper.folder.path().display();
+        let start = format!(
+            "folder='{folder}'\necho >> \"$folder/runs\"\nn=$(($(wc -l < \"$folder/runs\")))\n"
+        );
+        fs::write(helper.file("start"), start + ". \"$folder/body\"\n").unwrap();
         helper.replace_body(body);
         helper
     }
@@ -75,7 +78,7 @@ impl Helper {
 }
 
 fn config(endpoint: &str, protocol: Protocol, command: &str, extra: &[(&str, &str)]) -> Config {
-    let extra = [&TRACES, extra].concat();
+    let extra = [&ENABLE_TRACES, extra].concat();
     Config::builder()
         .environment(environment(endpoint, protocol, &extra))
         .installation_id_path(std::env::temp_dir().join("claude-code-telemetry-tests-unused/id"))
@@ -144,11 +147,11 @@ fn is_running(file: &Path) -> bool {
     !state.trim().is_empty() && !state.trim().starts_with('Z')
 }
 
-/// Waits until `what` returns true. There is no notification for these conditions, so the function polls.
+/// Waits until `condition` returns true. There is no notification for these conditions, so the function polls.
 #[track_caller]
-fn wait_for(what: impl Fn() -> bool) {
+fn wait_for(condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while !what() {
+    while !condition() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -190,7 +193,7 @@ fn helper_headers_override_static_headers_on_every_signal() {
         let requests = receiver.received().requests;
         assert_eq!(signals(&requests).len(), 3, "{requests:?}");
         for request in &requests {
-            assert!(request.answer.accepts(), "{request:?}");
+            assert!(request.answer.is_success(), "{request:?}");
             for (name, value) in [
                 ("authorization", "Bearer helper"),
                 ("x-general", "general"),
@@ -211,7 +214,7 @@ fn helper_headers_override_static_headers_on_every_signal() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn helper_starts_without_blocked_signals() {
+fn helper_starts_with_an_empty_signal_mask() {
     let helper = Helper::new(
         r#"printf '{"X-Blocked":"%s"}' "$(sed -n 's/^SigBlk:[[:space:]]*//p' /proc/self/status)""#,
     );
@@ -306,11 +309,11 @@ fn data_is_kept_until_the_helper_returns_accepted_credentials() {
         for refusal in refusals(protocol) {
             let helper = Helper::counting();
             let receiver = protocol.receiver();
-            let good = Arc::new(AtomicBool::new(false));
+            let accepts = Arc::new(AtomicBool::new(false));
             let (telemetry, diagnostics) = start(&receiver, protocol, &helper.command(), &[]);
-            let open = Arc::clone(&good);
+            let receiver_accepts = Arc::clone(&accepts);
             receiver.answer(move |_| {
-                if open.load(Ordering::SeqCst) {
+                if receiver_accepts.load(Ordering::SeqCst) {
                     Answer::Ok
                 } else {
                     refusal.clone()
@@ -342,7 +345,7 @@ fn data_is_kept_until_the_helper_returns_accepted_credentials() {
             // bound is generous: five runs for each 700 ms that have begun.
             let most = 5 * (1 + time.as_millis() / 700);
             assert!((2..=most).contains(&runs), "{runs} runs in {time:?}");
-            good.store(true, Ordering::SeqCst);
+            accepts.store(true, Ordering::SeqCst);
             let report = telemetry.shutdown();
             assert!(report.is_complete(), "{report}");
             assert_eq!(signals(&receiver.received().accepted().requests).len(), 3);
@@ -380,7 +383,7 @@ fn rejected_credentials_drop_the_data_without_a_helper() {
 fn no_data_is_sent_before_the_helper_succeeds() {
     for protocol in Protocol::all() {
         let helper = Helper::new(
-            r#"[ -e "$here/good" ] || { echo '{"x-run":"bad"}'; exit 4; }; printf '{"x-run":"good"}'"#,
+            r#"[ -e "$folder/good" ] || { echo '{"x-run":"bad"}'; exit 4; }; printf '{"x-run":"good"}'"#,
         );
         let receiver = protocol.receiver();
         let (telemetry, diagnostics) = start(&receiver, protocol, &helper.command(), &[]);
@@ -411,6 +414,7 @@ fn no_data_is_sent_before_the_helper_succeeds() {
             diagnostics.count_starting("otelHeadersHelper works again"),
             1
         );
+        // Besides these two, there is at most one for each signal.
         assert!(diagnostics.all().len() <= 5, "{:?}", diagnostics.all());
     }
 }
@@ -501,17 +505,17 @@ fn invalid_helper_output_is_reported_and_delays_the_export() {
 fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
     for protocol in Protocol::all() {
         let helper = Helper::new(
-            "sleep 600 & echo $! > \"$here/child\"; echo $$ > \"$here/own\"; trap '' TERM INT; wait",
+            "sleep 600 & echo $! > \"$folder/child\"; echo $$ > \"$folder/pid\"; trap '' TERM INT; wait",
         );
-        let (own, child) = (helper.file("own"), helper.file("child"));
+        let (helper_pid, child_pid) = (helper.file("pid"), helper.file("child"));
         let receiver = protocol.receiver();
         let (telemetry, _) = within(Duration::from_millis(200), || {
             let started = start(&receiver, protocol, &helper.command(), &[]);
             record(&started.0);
             started
         });
-        wait_for(|| is_written(&own));
-        assert!(is_running(&own) && is_running(&child));
+        wait_for(|| is_written(&helper_pid));
+        assert!(is_running(&helper_pid) && is_running(&child_pid));
         let limit = Duration::from_millis(300);
         within(limit, || telemetry.flush_within(limit));
         wait_for_health(&telemetry, |health| {
@@ -530,7 +534,7 @@ fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
                 );
             }
         }
-        wait_for(|| !is_running(&own) && !is_running(&child));
+        wait_for(|| !is_running(&helper_pid) && !is_running(&child_pid));
         assert!(receiver.received().is_empty());
         assert_eq!(helper.runs(), 1);
     }
@@ -538,24 +542,26 @@ fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
 
 #[test]
 fn shutdown_without_data_does_not_wait_for_the_helper() {
-    let helper = Helper::new("echo $$ > \"$here/own\"; sleep 600");
+    let helper = Helper::new("echo $$ > \"$folder/pid\"; sleep 600");
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let command = helper.command();
     let (telemetry, diagnostics) = start(&receiver, protocol, &command, &[]);
-    wait_for(|| is_written(&helper.file("own")));
+    wait_for(|| is_written(&helper.file("pid")));
     let report = within(Duration::from_secs(2), || telemetry.shutdown());
     assert!(report.is_complete(), "{report}");
-    wait_for(|| !is_running(&helper.file("own")));
+    wait_for(|| !is_running(&helper.file("pid")));
     assert_eq!(diagnostics.all(), [""; 0]);
 }
 
 /// The variable with the endpoint of a child process.
 const ENDPOINT: &str = "HEADERS_HELPER_ENDPOINT";
-/// The variable with the helper of a child process.
+/// The variable with the helper command of a child process.
 const COMMAND: &str = "HEADERS_HELPER_COMMAND";
 /// The variable with the shutdown timeout of a child process, in milliseconds.
 const LIMIT: &str = "HEADERS_HELPER_LIMIT";
+/// The variable with a file that the helper writes when it runs. The child process waits for it before its shutdown.
+const STARTED: &str = "HEADERS_HELPER_STARTED";
 
 /// The body of the child process, which runs this test binary again. Without the variables the test returns at once.
 #[test]
@@ -567,7 +573,7 @@ fn child() {
     let config = config(&endpoint, Protocol::any(), &variable(COMMAND), &[]);
     let telemetry = Telemetry::start(config, service());
     record(&telemetry);
-    if let Ok(started) = std::env::var("HEADERS_HELPER_STARTED") {
+    if let Ok(started) = std::env::var(STARTED) {
         wait_for(|| is_written(Path::new(&started)));
     }
     telemetry.shutdown_within(Duration::from_millis(variable(LIMIT).parse().unwrap()));
@@ -607,16 +613,16 @@ fn helper_does_not_inherit_exporter_variables() {
 
 #[test]
 fn helper_is_killed_when_the_process_shuts_down_and_exits() {
-    let helper = Helper::new("echo $$ > \"$here/own\"; sleep 600");
-    let own = helper.file("own");
+    let helper = Helper::new("echo $$ > \"$folder/pid\"; sleep 600");
+    let helper_pid = helper.file("pid");
     let receiver = Protocol::any().receiver();
     let variables = [
-        ("HEADERS_HELPER_STARTED", own.to_str().unwrap()),
+        (STARTED, helper_pid.to_str().unwrap()),
         (COMMAND, &helper.command()),
         (LIMIT, "2000"),
     ];
     run_child(&receiver, &variables);
-    wait_for(|| !is_running(&own));
+    wait_for(|| !is_running(&helper_pid));
     assert!(receiver.received().is_empty());
 }
 
@@ -633,7 +639,7 @@ fn header_values_and_command_and_stderr_never_appear_in_output() {
         );
         let command = format!("{} CANARY-argument", helper.command());
         let receiver = protocol.receiver();
-        // The receiver repeats the received header in its response.
+        // The first six responses reject the credentials, and repeat them in their text.
         receiver.answer_by(move |n, request| {
             let credentials = header(request, "authorization").unwrap().to_owned();
             match (n, protocol) {
@@ -685,14 +691,14 @@ fn helper_stops_after_the_exporters_are_turned_off() {
         ("OTEL_TRACES_EXPORTER", "none"),
         (DEBOUNCE, "100"),
     ];
-    let off = config(&receiver.endpoint(), protocol, &command, &none);
-    assert!(telemetry.reconfigure(off));
-    let off = |health: &claude_code_telemetry::Health| {
+    let without_exporters = config(&receiver.endpoint(), protocol, &command, &none);
+    assert!(telemetry.reconfigure(without_exporters));
+    let are_off = |health: &claude_code_telemetry::Health| {
         let mut exporters = health.exporters.iter();
         exporters.all(|exporter| exporter.state == ExporterState::ShutDown)
     };
-    wait_for_health(&telemetry, off);
-    // A run that had begun before may still end.
+    wait_for_health(&telemetry, are_off);
+    // A run that began before the exporters were off may still be counted.
     std::thread::sleep(Duration::from_millis(200));
     let runs = helper.runs();
     std::thread::sleep(Duration::from_millis(500));

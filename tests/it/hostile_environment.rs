@@ -1,8 +1,8 @@
-//! The process environment has no effect beside the configuration: a process with an injected environment sends the
-//! same data to the same endpoint, whatever environment it was started in.
+//! A host can give the configuration an environment of its own (`ConfigBuilder::environment`). Then the environment of
+//! the process has no effect: the same data is sent to the same endpoint, whatever environment the process has.
 //!
-//! The tests run this program again, in environments that would change the behavior of its dependencies if they read
-//! them.
+//! The tests run this program again, in environments that would change the data or the connections if the crate or one
+//! of its dependencies read them.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::proxy::Proxy;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
+use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 use crate::support::{Attributes, Receiver};
 use claude_code_telemetry::{
     ApiRequest, Config, Decision, DecisionSource, Identity, Service, SessionOptions, Telemetry,
@@ -18,7 +18,7 @@ use claude_code_telemetry::{
 };
 use serde_json::{Value, json};
 
-/// The variable with the injected environment of the child process, as `name=value` lines.
+/// The variable with the environment that the child process gives its configuration, as `name=value` lines.
 const INJECTED: &str = "TEST_INJECTED_ENVIRONMENT";
 
 const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
@@ -53,7 +53,7 @@ fn child() {
     assert!(report.is_complete(), "{report}");
 }
 
-/// Returns all variables that a dependency could read, each set to a harmful value.
+/// Returns the variables that the crate or a dependency could read, with values that would have an effect.
 fn hostile(proxy: &str, folder: &Path) -> BTreeMap<&'static str, String> {
     let mut all = BTreeMap::new();
     for name in [
@@ -192,7 +192,7 @@ fn folder_with_settings(endpoint: &str) -> Files {
 
 /// Returns the data that a receiver got, without the parts that differ between runs.
 fn received_data(receiver: &Receiver) -> Vec<Value> {
-    const RANDOM: [&str; 6] = [
+    const VARYING: [&str; 6] = [
         "prompt.id",
         "event.timestamp",
         "duration_ms",
@@ -200,9 +200,9 @@ fn received_data(receiver: &Receiver) -> Vec<Value> {
         "ttft_ms",
         "request_id",
     ];
-    let kept = |attributes: &Attributes| {
+    let without_varying = |attributes: &Attributes| {
         let mut attributes = attributes.clone();
-        for key in RANDOM {
+        for key in VARYING {
             if let Some(value) = attributes.get_mut(key) {
                 *value = json!("differs");
             }
@@ -214,7 +214,8 @@ fn received_data(receiver: &Receiver) -> Vec<Value> {
     for request in &received.requests {
         let mut headers = request.headers.clone();
         headers.remove("content-length");
-        // The remaining part of the timeout of ten seconds. The lower limit is met even on a busy machine.
+        // The remaining part of the default timeout of 10 s, and not of the hostile one of 1 ms. At least 1 s remains
+        // even on a busy machine.
         if let Some(timeout) = headers.remove("grpc-timeout") {
             let left: u32 = timeout.trim_end_matches('m').parse().unwrap();
             assert!((1_000..=10_001).contains(&left), "{timeout}");
@@ -225,7 +226,7 @@ fn received_data(receiver: &Receiver) -> Vec<Value> {
         let linked = (log.trace_id.len(), log.span_id.len(), log.flags);
         all.push(json!([
             log.name,
-            kept(&log.attributes),
+            without_varying(&log.attributes),
             log.resource,
             linked
         ]));
@@ -235,7 +236,7 @@ fn received_data(receiver: &Receiver) -> Vec<Value> {
             "claude_code.active_time.total" => 0.0,
             _ => point.value,
         };
-        let attributes = kept(&point.attributes);
+        let attributes = without_varying(&point.attributes);
         all.push(json!([
             point.name,
             attributes,
@@ -249,7 +250,7 @@ fn received_data(receiver: &Receiver) -> Vec<Value> {
         let events: Vec<_> = span.events.iter().map(|event| &event.name).collect();
         all.push(json!([
             span.name,
-            kept(&span.attributes),
+            without_varying(&span.attributes),
             span.resource,
             parent,
             events
@@ -316,7 +317,7 @@ fn hostile_environment_does_not_change_the_exported_data() {
 }
 
 #[test]
-fn hostile_environment_does_not_change_the_trusted_authority() {
+fn hostile_environment_does_not_change_the_tls_connection() {
     let authority = Authority::new("ours");
     for protocol in PROTOCOLS {
         let receiver = match protocol {
@@ -333,11 +334,11 @@ fn hostile_environment_does_not_change_the_trusted_authority() {
             },
             versions: ALL_VERSIONS,
         };
-        let front = Front::before(receiver.port(), &behavior);
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         let proxy = Proxy::start();
         let folder = folder_with_settings(&proxy.url());
         let ca = folder.write("ca.pem", authority.pem());
-        let endpoint = format!("https://localhost:{}", front.port());
+        let endpoint = format!("https://localhost:{}", tls_server.port());
         let more = format!("OTEL_EXPORTER_OTLP_CERTIFICATE={ca}");
         let environment = hostile(&proxy.url(), &folder.path(""));
         run(
@@ -346,11 +347,11 @@ fn hostile_environment_does_not_change_the_trusted_authority() {
             &folder.path(""),
         );
         assert!(!receiver.received().logs().is_empty());
-        for handshake in front.handshakes() {
+        for handshake in tls_server.handshakes() {
             assert!(!handshake.client_certificate);
         }
         assert_eq!(proxy.requests(), [], "{protocol}");
-        // No key log of the connection was written.
+        // SSLKEYLOGFILE names this file, but no TLS keys were written to it.
         assert!(!folder.path("missing.pem").exists());
     }
 }

@@ -1,7 +1,8 @@
-//! The hosts of `docs/TRANSCRIPT.md` in other languages run: every subprocess continues the trace of its tool.
+//! The programs `examples/hosts/agent.py` and `agent.ts`, which pipe their steps into `claude-code-telemetry replay`:
+//! every subprocess continues the trace of its tool, and problems of the telemetry never make the host fail.
 //!
-//! A test whose interpreter is missing prints that it did not run. With `REQUIRE_HOSTS` it fails instead: `.ci/hosts` sets it,
-//! and compiles the TypeScript program to the file that `COMPILED_HOST` names.
+//! A test whose interpreter is missing prints that it did not run. With `REQUIRE_HOSTS` it fails instead: `.ci/hosts`
+//! sets it, and compiles the TypeScript program to the file that `COMPILED_HOST` names.
 #![cfg(all(feature = "cli", feature = "http", unix))]
 
 use std::collections::BTreeMap;
@@ -18,8 +19,8 @@ use crate::traces::Spans;
 const PYTHON: &str = include_str!("../../examples/hosts/agent.py");
 const TYPESCRIPT: &str = include_str!("../../examples/hosts/agent.ts");
 
-/// Returns true if an interpreter can be run. Otherwise prints a message that the test is skipped, or fails if the hosts are
-/// required.
+/// Returns true if an interpreter can be run. Otherwise prints a message that the test is skipped, or fails if the
+/// hosts are required.
 fn is_there(interpreter: &str) -> bool {
     let there = example::is_installed(interpreter);
     let required = std::env::var_os("REQUIRE_HOSTS").is_some();
@@ -116,11 +117,12 @@ fn assert_traced(host: Command) {
         .collect();
     assert_eq!(printed, expected);
     assert_eq!(printed.len(), 2);
-    // They run at the same time.
+    // The tools run at the same time.
     assert!(executions[0].start < executions[1].end && executions[1].start < executions[0].end);
 
     let mut requests = spans.named("llm_request");
     requests.sort_by_key(|request| request.start);
+    // The model of the hosts rejects the first attempt.
     assert_eq!(requests[0].attributes["attempt"], 2);
     assert_eq!(requests[0].attributes["stop_reason"], "tool_use");
     assert_eq!(requests[1].attributes["attempt"], 1);
@@ -132,6 +134,7 @@ fn assert_traced(host: Command) {
         .iter()
         .map(|log| log.attributes["event.name"].as_str().unwrap())
         .collect();
+    // The events of the two tools have no fixed order.
     names[2..6].sort_unstable();
     assert_eq!(names.remove(0), "user_prompt");
     assert_eq!(
@@ -145,6 +148,7 @@ fn assert_traced(host: Command) {
             "api_request"
         ]
     );
+    // Two requests with 1,200 input tokens each.
     let tokens = received.points().into_iter().filter(|point| {
         point.name == "claude_code.token.usage" && point.attributes["type"] == "input"
     });
@@ -188,8 +192,8 @@ fn sending_to(mut host: Command, receiver: &Receiver, home: &Path) -> Command {
     host
 }
 
-/// Runs a host that prints the variable TRACEPARENT of the tool `B`, and asserts that it is that of the tool. Returns the
-/// standard error.
+/// Runs a host that prints the variable TRACEPARENT for the tool `B`, and asserts that it names the span of this tool.
+/// Returns the standard error.
 #[track_caller]
 fn assert_prints_context_of_second_tool(host: Command) -> String {
     let receiver = Receiver::http();
@@ -234,6 +238,8 @@ console.log((await telemetry.childEnv({ tool_use_id: 'B' })).TRACEPARENT);
 telemetry.record({ step: 'tool_end', tool_use_id: 'B' });
 process.exitCode = await telemetry.close();";
 
+/// The step `sleep` delays the answer to `child_env('A')`, so the alarm interrupts the wait for it. The answer arrives
+/// later, and must not become that of `child_env('B')`.
 #[test]
 fn python_host_gives_no_tool_the_answer_of_an_interrupted_question() {
     if !is_there("python3") {
@@ -254,7 +260,7 @@ try:
     print('not interrupted')
 except KeyboardInterrupt:
     pass
-# Also not that of a question whose writing was interrupted.
+# As if an interrupt had prevented the writing of this question, which then gets no answer.
 telemetry.waiting.append(({'tool_use_id': 'C'}, Future()))
 telemetry.record('prompt_end')";
     let source = with_main(PYTHON, &format!("{interrupted}{PYTHON_SECOND_TOOL}"));
@@ -266,6 +272,7 @@ telemetry.record('prompt_end')";
     assert_eq!(errors.lines().count(), 1, "{errors}");
 }
 
+/// Ctrl-C sends SIGINT to the process group of the host. The host handles it, and `claude-code-telemetry` must not end.
 #[test]
 fn python_host_records_after_ctrl_c() {
     if !is_there("python3") {
@@ -283,6 +290,7 @@ time.sleep(0.3)";
     assert_eq!(errors, "");
 }
 
+/// The same as in [`python_host_records_after_ctrl_c`].
 #[test]
 fn typescript_host_records_after_ctrl_c() {
     if !is_there("node") {
@@ -302,7 +310,7 @@ await new Promise((resolve) => setTimeout(resolve, 300));";
     assert_eq!(errors, "");
 }
 
-/// Runs a host whose model or tool fails, and asserts which error is recorded. Nothing stays open until the prompt ends.
+/// Runs a host whose model or tool fails. Asserts which error is recorded, and that the host ends every call itself.
 #[track_caller]
 fn assert_records_failure(host: Command, event: &str, error: &str) {
     let receiver = Receiver::http();
@@ -326,7 +334,7 @@ fn assert_records_failure(host: Command, event: &str, error: &str) {
 }
 
 #[test]
-fn python_host_records_every_failure() {
+fn python_host_records_failures_of_model_and_tool() {
     if !is_there("python3") {
         return;
     }
@@ -350,7 +358,7 @@ fn python_host_records_every_failure() {
 }
 
 #[test]
-fn typescript_host_records_every_failure() {
+fn typescript_host_records_failures_of_model_and_tool() {
     if !is_there("node") {
         return;
     }
@@ -365,8 +373,8 @@ fn typescript_host_records_every_failure() {
     assert_records_failure(javascript(folder.path(), &source), "tool_result", "Error");
 }
 
-/// Asserts that a host succeeds while telemetry is off, without the program, and with a program that exits at once
-/// (`true`).
+/// Asserts that a host succeeds while telemetry is off, without the program `claude-code-telemetry`, and with a program
+/// that exits at once (`true`).
 #[track_caller]
 fn assert_succeeds_without_telemetry(mut program: impl FnMut() -> Command) {
     for telemetry in [example::PROGRAM, "no-such-program", "true"] {
@@ -376,11 +384,11 @@ fn assert_succeeds_without_telemetry(mut program: impl FnMut() -> Command) {
         let output = host.arg(telemetry).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{telemetry}: {errors}");
-        let off = errors
+        let messages = errors
             .lines()
             .filter(|error| error.contains("telemetry is off"));
         assert_eq!(
-            off.count(),
+            messages.count(),
             usize::from(telemetry == example::PROGRAM),
             "{errors}"
         );
@@ -406,7 +414,8 @@ fn typescript_host_succeeds_without_telemetry() {
     assert_succeeds_without_telemetry(|| javascript(folder.path(), TYPESCRIPT));
 }
 
-/// Runs a host that records values that JSON does not have, and asserts that it reports the loss at its end only.
+/// Runs a host whose first step contains itself and is lost, and whose other steps contain values that JSON does not
+/// have and are sent. Asserts that only the exit status, 1, reports the loss.
 #[track_caller]
 fn assert_survives_odd_values(host: Command) {
     let receiver = Receiver::http();
@@ -462,7 +471,8 @@ process.exitCode = await telemetry.close();";
     assert_survives_odd_values(javascript(folder.path(), &source));
 }
 
-/// Runs a host that asks without an open session and without an id, and asserts that it does not wait.
+/// Runs a host whose session is invalid, because `my-session` is not a UUID, and which asks two questions. Asserts that
+/// all three lines are reported as invalid, and that the host does not wait for an answer.
 #[track_caller]
 fn assert_does_not_wait_without_a_session(host: Command) {
     let receiver = Receiver::http();
@@ -500,11 +510,10 @@ fn typescript_host_does_not_wait_without_a_session() {
     assert_does_not_wait_without_a_session(javascript(folder.path(), &source));
 }
 
-/// Asserts that a program that records more than a pipe can hold continues without an error when
-/// `claude-code-telemetry` is missing, and when it exits immediately.
+/// Asserts that a host that records more than a pipe can hold continues without an error when
+/// `claude-code-telemetry` is missing, and when it exits immediately (`true`).
 #[track_caller]
 fn assert_continues_without_telemetry(mut program: impl FnMut() -> Command) {
-    // The second program exits without reading its input.
     for telemetry in ["no-such-program", "true"] {
         let output = program().arg(telemetry).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);

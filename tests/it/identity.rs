@@ -95,7 +95,7 @@ const STANDARD: [&str; 8] = [
 ];
 
 #[test]
-fn include_switches_apply_to_all_signals() {
+fn metrics_include_variables_apply_to_all_signals() {
     type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
     const VERSION: (&str, &str) = ("OTEL_METRICS_INCLUDE_VERSION", "true");
     let table: [Row<'_>; 6] = [
@@ -259,6 +259,7 @@ fn empty_identity_strings_count_as_unknown() {
             .terminal_type("")
             .workspace_host_paths([""; 0]);
         let session = telemetry.session(options);
+        // A random UUID.
         assert_eq!(session.id().len(), 36);
         one_of_each(session.prompt("hi").recorder());
         session.set_identity(unknown);
@@ -271,6 +272,7 @@ fn empty_identity_strings_count_as_unknown() {
             ["user.id", "session.id", "app.version"],
             "{signal}"
         );
+        // The id of the installation.
         assert_eq!(get(&attributes, "user.id").unwrap().len(), 64, "{signal}");
         for key in &STANDARD[3..] {
             assert!(!found.contains(key), "{signal}: {key}");
@@ -339,7 +341,7 @@ fn workspace_paths_are_only_on_events() {
     }
 }
 
-/// Some of these keys belong to a record, to every record, or to the resource.
+/// Custom attributes. Some of their keys are also keys of certain records, of every record, or of the resource.
 const CUSTOM: &str = "team=a%20b,dept=%E2%82%AC,model=x,event.name=y,type=z,span.type=s,user.id=evil,\
                       user.email=evil,prompt.id=evil,error=e,tool_input=i,status_code=1,service.name=svc,host.name=h,\
                       os.name=o,deployment.environment=prod";
@@ -359,8 +361,9 @@ fn custom_attributes_follow_standard_attributes_and_replace_none() {
             "{signal}"
         );
         assert_eq!(get(&attributes, "user.id"), Some("user-robin"), "{signal}");
-        for own in ["user.email", "service.name", "host.name", "os.name"] {
-            assert_eq!(get(&attributes, own), None, "{signal}: {own}");
+        // Custom values of standard attributes and of the resource's own attributes are only on the resource.
+        for key in ["user.email", "service.name", "host.name", "os.name"] {
+            assert_eq!(get(&attributes, key), None, "{signal}: {key}");
         }
         let standard = ["user.id", "session.id", "team", "dept"];
         assert_eq!(found[..4], standard, "{signal}");
@@ -418,7 +421,7 @@ fn custom_attributes_follow_standard_attributes_and_replace_none() {
             assert!(!span.attributes.contains_key("status_code"));
         }
     }
-    // The resource contains all of these attributes.
+    // The resource contains all custom attributes.
     let resource = &received.logs()[0].resource;
     assert_eq!(resource["service.name"], "svc");
     assert_eq!(resource["host.name"], "h");
@@ -456,7 +459,8 @@ fn custom_attributes_are_only_on_the_resource_when_configured() {
     assert_eq!(received.spans()[0].resource["dept"], "€");
 }
 
-/// Returns the `user.id` of sessions without an identity, and the diagnostics, after waiting for `expected` of them.
+/// Returns the `user.id` of sessions without an identity, and the diagnostics. Waits until there are `expected`
+/// diagnostics.
 fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
     let receiver = Receiver::grpc();
     let diagnostics = Arc::new(Mutex::new(Vec::new()));

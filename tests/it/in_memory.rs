@@ -12,8 +12,8 @@ use claude_code_telemetry::{
 
 const MODEL: &str = "claude-sonnet-4-6";
 
-/// Records a prompt with a request and a tool call, as a host would. Calls `advance` with the milliseconds that each step
-/// takes.
+/// Records a prompt with a request and a tool call, as a host would. Calls `advance` with the milliseconds that each
+/// step takes.
 fn record_turn(telemetry: &Telemetry, advance: impl Fn(u64)) {
     let identity = Identity::new().email("kim@example.com");
     let session = telemetry.session(SessionOptions::from(identity).start_type(StartType::Fresh));
@@ -118,7 +118,7 @@ fn later_records_are_added_to_earlier_ones() {
 }
 
 #[test]
-fn content_switches_apply_in_memory() {
+fn content_variables_apply_in_memory() {
     let seen = |variables: &[(&str, &str)]| {
         let builder = variables
             .iter()
@@ -133,20 +133,20 @@ fn content_switches_apply_in_memory() {
         prompt.end();
         telemetry.dump()
     };
-    let closed = seen(&[]);
-    assert!(closed.contains("prompt = \"<REDACTED>\""), "{closed}");
+    let redacted = seen(&[]);
+    assert!(redacted.contains("prompt = \"<REDACTED>\""), "{redacted}");
     assert!(
-        !closed.contains("secret") && !closed.contains("a file"),
-        "{closed}"
+        !redacted.contains("secret") && !redacted.contains("a file"),
+        "{redacted}"
     );
-    let open = seen(&[
+    let full = seen(&[
         ("OTEL_LOG_USER_PROMPTS", "1"),
         ("OTEL_LOG_TOOL_CONTENT", "1"),
         ("OTEL_RESOURCE_ATTRIBUTES", "team=core"),
     ]);
-    assert!(open.contains("prompt = \"secret plans\""), "{open}");
-    assert!(open.contains("* tool.output\n"), "{open}");
-    assert!(open.contains("team = \"core\""), "{open}");
+    assert!(full.contains("prompt = \"secret plans\""), "{full}");
+    assert!(full.contains("* tool.output\n"), "{full}");
+    assert!(full.contains("team = \"core\""), "{full}");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn panic_of<T>(call: impl FnOnce() -> T) -> String {
 }
 
 #[test]
-fn names_that_the_catalog_lacks_panic_with_the_nearest_one() {
+fn unknown_names_panic_with_the_nearest_name_of_the_catalog() {
     let telemetry = InMemory::builder()
         .variable("OTEL_RESOURCE_ATTRIBUTES", "team=core")
         .start();
@@ -280,7 +280,7 @@ fn names_that_the_catalog_lacks_panic_with_the_nearest_one() {
         panic_of(|| events.named("weather")),
         r#"the catalog has no event "weather""#
     );
-    // Names of the catalog that were not emitted, and keys that are not in the catalog but were emitted.
+    // Names of the catalog that were not emitted do not panic, nor do emitted keys that the catalog lacks.
     assert!(events.named("skill_activated").is_empty());
     assert_eq!(
         events[0].attributes["tool_input"],

@@ -1,6 +1,6 @@
 //! Tests through the public API. Each module tests one guarantee or feature.
 //!
-//! Tests that need a separate process are test binaries next to this one.
+//! Tests that cannot share their process with other tests are test binaries next to this one.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

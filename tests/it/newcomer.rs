@@ -73,7 +73,8 @@ fn first_program_matches_the_readme_and_is_short() {
         .unwrap()
         .1;
     assert!(block.contains("fn main"), "not a program: {block:?}");
-    // The statements occur in the same order. Line breaks make no difference.
+    // The program contains the statements of the README, in this order, and may contain others. Line breaks are
+    // ignored.
     let compact = |text: &str| text.split_whitespace().collect::<String>();
     let code = compact(&code.join("\n")).replace("pub(crate)fn", "fn");
     let mut rest = code.as_str();

@@ -15,9 +15,11 @@ use claude_code_telemetry::{
 };
 use tonic::Code;
 
-/// A cost that a double cannot represent exactly, so that the test notices errors that add up.
+/// A cost that a double cannot represent exactly, so that [`assert_exact`] notices errors that add up.
 const COST: f64 = 0.1;
+/// The export interval that [`start`] configures.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// The length of an outage.
 const INTERVALS: usize = 10;
 /// The number of requests, prompts with an LLM request, and commits that a step records.
 const EACH: usize = 20;
@@ -46,8 +48,8 @@ fn step(session: &Session) {
     }
 }
 
-/// Asserts that the receiver got exactly the data of `steps` steps, whatever its responses were: resent requests have the
-/// same bytes, and everything else arrived once.
+/// Asserts that the receiver got exactly the data of `steps` steps, whatever its responses were: resent requests have
+/// the same bytes, and everything else arrived once.
 #[track_caller]
 fn assert_exact(received: &Received, steps: usize) {
     let mut once = Received::default();
@@ -71,7 +73,7 @@ fn assert_exact(received: &Received, steps: usize) {
     assert_eq!(spans.len(), 2 * count);
     let points = once.points();
     assert_delta(&points);
-    let total = |metric, own: &[_]| sum(&select(&points, metric, own));
+    let total = |metric, attributes: &[_]| sum(&select(&points, metric, attributes));
     let requests = 2.0 * count as f64;
     assert_eq!(total("claude_code.session.count", &[]), 1.0);
     assert_eq!(total("claude_code.commit.count", &[]), count as f64);
@@ -84,7 +86,7 @@ fn assert_exact(received: &Received, steps: usize) {
     assert!((cost / (COST * requests) - 1.0).abs() < 1e-9, "{cost}");
 }
 
-/// Runs an outage of ten intervals over each protocol. `begin` starts it and `end` ends it.
+/// Runs an outage of [`INTERVALS`] export intervals over each protocol. `begin` starts the outage and `end` ends it.
 fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Receiver) + Sync) {
     thread::scope(|scope| {
         for protocol in Protocol::all() {
@@ -107,8 +109,7 @@ fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Rece
                 }
                 end(&mut receiver);
                 step(&session);
-                // A collection of the next interval may be in flight, so the received data counts, and not the
-                // report.
+                // The report may be incomplete, because an export of the next interval may be in flight.
                 let report = telemetry.flush();
                 let lost = |exporter: &ExporterHealth| exporter.dropped.total() > 0;
                 assert!(!report.exporters.iter().any(lost), "{protocol:?}: {report}");
@@ -207,7 +208,6 @@ fn no_data_is_lost_when_every_second_request_fails() {
     });
 }
 
-/// A retry delay of zero does not make the exporter retry without a pause.
 #[test]
 fn retry_delay_of_zero_does_not_cause_a_busy_loop() {
     for protocol in Protocol::all() {
@@ -249,7 +249,6 @@ fn retry_delay_of_zero_does_not_cause_a_busy_loop() {
     }
 }
 
-/// Cumulative points continue after an outage.
 #[test]
 fn cumulative_points_include_data_of_an_outage() {
     let receiver = Protocol::any().receiver();
@@ -277,10 +276,9 @@ fn cumulative_points_include_data_of_an_outage() {
     assert_eq!(commits.last().unwrap().value, 3.0 * EACH as f64);
 }
 
-/// When the queue is full, the oldest items are kept, and the newest are dropped and counted, for spans as for
-/// events.
+/// A queue holds 16,384 events or spans. When it is full, the oldest are kept, and the newest are dropped and counted.
 #[test]
-fn spans_are_dropped_and_counted_when_the_queue_is_full() {
+fn newest_events_and_spans_are_dropped_and_counted_when_the_queue_is_full() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::Hang);
     let telemetry = start(&receiver, Protocol::any(), &[]);
@@ -302,9 +300,8 @@ fn spans_are_dropped_and_counted_when_the_queue_is_full() {
     assert_eq!(received.spans().len(), 16_384);
 }
 
-/// The byte limit applies like the record limit, to every kind of string.
 #[test]
-fn span_queue_is_bounded_by_bytes() {
+fn queues_of_events_and_spans_are_bounded_by_bytes() {
     let receiver = Protocol::any().receiver();
     receiver.answer(|_| Answer::Hang);
     let extra = [("OTEL_LOG_USER_PROMPTS", "1")];
@@ -324,7 +321,8 @@ fn span_queue_is_bounded_by_bytes() {
     telemetry.shutdown_within(Duration::ZERO);
 }
 
-/// A large batch that was recorded during a request is sent directly after it, and not at the interval of an hour.
+/// Events of 1 MiB and more are sent at once. The later events are recorded while the first request gets no response.
+/// When the receiver responds again, they are sent directly, and not at the interval of an hour.
 #[test]
 fn large_batch_is_sent_directly_after_an_outage() {
     let receiver = Protocol::any().receiver();
@@ -351,11 +349,11 @@ fn large_batch_is_sent_directly_after_an_outage() {
 #[test]
 fn misbehaving_callback_does_not_affect_the_export() {
     use std::sync::{Arc, OnceLock, mpsc};
-    type Own = Arc<OnceLock<Telemetry>>;
-    let callbacks: [fn(&Own, &mpsc::Receiver<()>); 3] = [
+    type TelemetryCell = Arc<OnceLock<Telemetry>>;
+    let callbacks: [fn(&TelemetryCell, &mpsc::Receiver<()>); 3] = [
         |_, _| panic!("a callback that is broken"),
-        |own, _| {
-            let Some(telemetry) = own.get() else { return };
+        |cell, _| {
+            let Some(telemetry) = cell.get() else { return };
             telemetry
                 .session(session("callback"))
                 .record_commit(Commit::new());
@@ -368,9 +366,10 @@ fn misbehaving_callback_does_not_affect_the_export() {
     ];
     for callback in callbacks {
         let receiver = Protocol::any().receiver();
+        // Failed exports cause the diagnostics.
         receiver.answer(|n| if n < 6 { Answer::Reset } else { Answer::Ok });
-        let own: Own = Arc::default();
-        let theirs = Arc::clone(&own);
+        let cell = TelemetryCell::default();
+        let cell_of_callback = Arc::clone(&cell);
         let (open, gate) = mpsc::channel();
         let gate = std::sync::Mutex::new(gate);
         let environment = host::environment(
@@ -387,17 +386,18 @@ fn misbehaving_callback_does_not_affect_the_export() {
                     .lock()
                     .unwrap_or_else(std::sync::PoisonError::into_inner);
                 // Warnings of the configuration are reported during the start, and are not part of this test.
-                if theirs.get().is_some() {
-                    callback(&theirs, &gate);
+                if cell_of_callback.get().is_some() {
+                    callback(&cell_of_callback, &gate);
                 }
             })
             .start();
         let session = telemetry.session(session("s"));
-        let _ = own.set(telemetry.clone());
+        let _ = cell.set(telemetry.clone());
         session.record_commit(Commit::new());
         session.record_api_request(ApiRequest::new("sonnet"));
         telemetry.flush();
         session.record_commit(Commit::new());
+        // Far below the shutdown timeout of 60 s.
         let report = host::within(Duration::from_secs(8), || telemetry.shutdown());
         // Items that the callback itself records may be dropped after the shutdown.
         assert!(
@@ -406,12 +406,12 @@ fn misbehaving_callback_does_not_affect_the_export() {
         );
         let once = host::deduplicated(&receiver.received());
         assert_eq!(once.logs().len(), 1);
-        let own = select(
+        let commits = select(
             &once.points(),
             "claude_code.commit.count",
             &[("session.id", "s")],
         );
-        assert_eq!(sum(&own), 2.0);
+        assert_eq!(sum(&commits), 2.0);
         drop(open);
     }
 }

@@ -200,7 +200,7 @@ fn any_settings_file_gives_a_configuration() {
     });
 }
 
-/// A certificate, which need not be valid, because only the exporter that uses it parses it.
+/// A certificate and a private key. They need not be valid: the exporter parses them, and not the configuration.
 const PEM: &str = "-----BEGIN CERTIFICATE-----
 MIIBejCCASGgAwIBAgIUOhUVkI0sq5wq2LgKcIkQ0nOxuYQwCgYIKoZIzj0EAwIw
 EzERMA8GA1UEAwwIZXhhbXBsZTAwHhcNMjUwMTAxMDAwMDAwWhcNMzUwMTAxMDAw
@@ -232,6 +232,7 @@ fn any_certificate_file_gives_a_configuration_that_hides_its_content() {
             ])
             .build();
         let displayed = displayed(&config);
+        // The beginnings of the lines between the headers, and the text of the decoded key.
         for secret in ["MIIBej", "EzERMA", "Q0FOQV", "CANARY"] {
             prop_assert!(!displayed.contains(secret), "{displayed}");
         }

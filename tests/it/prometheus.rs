@@ -1,4 +1,4 @@
-//! The Prometheus scrape response: its series, names, labels and values, and how long series are kept.
+//! The Prometheus scrape response: its series, names, labels and values, also after the end of a session.
 #![cfg(feature = "prometheus")]
 
 use std::io::Write;
@@ -116,6 +116,7 @@ fn every_metric_has_the_expected_name_labels_and_value() {
             vec![(vec![("type", "user")], 1.5)],
         ),
     ];
+    // The other family is `target_info`.
     assert_eq!(page.families.len(), expected.len() + 1, "{page:#?}");
     for (name, help, samples) in expected {
         let family = &page.families[name];
@@ -125,8 +126,8 @@ fn every_metric_has_the_expected_name_labels_and_value() {
         );
         let found = page.select(name, &[("session_id", "s")]);
         assert_eq!(found.len(), samples.len(), "{name}: {found:?}");
-        for (own, value) in samples {
-            let all = [own.as_slice(), &standard].concat();
+        for (metric_labels, value) in samples {
+            let all = [metric_labels.as_slice(), &standard].concat();
             assert_eq!(family.samples.get(&labels(&all)), Some(&value), "{name}");
         }
     }
@@ -213,14 +214,15 @@ fn custom_attributes_become_labels_but_never_replace_standard_labels() {
     let custom = [
         ("_2nd", "x"),
         ("_name__", "no"),
+        // The values of keys that become the same label are joined.
         ("a_b", "1;2"),
         ("job", "agents"),
         ("session_id", "s"),
         ("team_id", "core"),
         ("user_id", "user-1"),
     ];
-    for (name, own) in [
-        // A key that is an attribute of another metric is a custom label here.
+    for (name, others) in [
+        // A key that is an attribute only of other metrics is a custom label.
         (
             "claude_code_commit_count_total",
             vec![("model", "none"), ("start_type", "never")],
@@ -235,7 +237,7 @@ fn custom_attributes_become_labels_but_never_replace_standard_labels() {
         ),
     ] {
         let found: Vec<_> = page.families[name].samples.keys().cloned().collect();
-        assert_eq!(found, [labels(&[&custom[..], &own].concat())], "{name}");
+        assert_eq!(found, [labels(&[&custom[..], &others].concat())], "{name}");
     }
     let (target, _) = page.families["target_info"].samples.iter().next().unwrap();
     assert_eq!(target["a_b"], "1;2");
@@ -365,7 +367,7 @@ fn otlp_and_prometheus_totals_are_exact_together() {
 
 #[test]
 fn series_with_equal_labels_after_a_reconfiguration_are_one_sample() {
-    let extra = |attributes| {
+    let with_attributes = |attributes| {
         scraper::environment(&[
             ("OTEL_RESOURCE_ATTRIBUTES", attributes),
             ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
@@ -374,7 +376,8 @@ fn series_with_equal_labels_after_a_reconfiguration_are_one_sample() {
     let telemetry = scraper::telemetry(&[("OTEL_RESOURCE_ATTRIBUTES", "a=1,b=2")]);
     let session = telemetry.session(session("s"));
     session.record_commit(Commit::new());
-    assert!(telemetry.reconfigure(host::config(extra("b=2,a=1"))));
+    // The same attributes in another order.
+    assert!(telemetry.reconfigure(host::config(with_attributes("b=2,a=1"))));
     session.record_commit(Commit::new());
     let response = scraper::request(scraper::address(&telemetry), "GET", "/metrics");
     let name = "claude_code_commit_count_total{";

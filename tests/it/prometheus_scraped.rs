@@ -88,7 +88,7 @@ fn start_prometheus(program: PathBuf, folder: &tempfile::TempDir, target: u16) -
     (Running(child), port)
 }
 
-/// Returns the result of a query: values by the remaining labels.
+/// Returns the result of a query: each value by its label values, joined with commas.
 fn query(port: u16, query: &str) -> Option<BTreeMap<String, f64>> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -108,7 +108,8 @@ fn query(port: u16, query: &str) -> Option<BTreeMap<String, f64>> {
     Some(samples.collect())
 }
 
-/// Returns the totals of a transcript: for each query the values by label.
+/// Returns the totals of a transcript: for each query the values by label. The label is "" if the metric does not have
+/// it, such as `start_type` of pull requests.
 fn totals(transcript: &[Value]) -> BTreeMap<String, BTreeMap<String, f64>> {
     let mut totals: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
     let mut add = |metric: &str, by: &str, label: &Value, value: &Value| {
@@ -234,7 +235,7 @@ fn prometheus_stores_the_totals_of_a_replayed_transcript() {
     ];
     write(&mut stdin, &second);
     wait_for_totals(port, &[&first[..], &second].concat());
-    // On a busy machine a scrape may fail, and a later one succeeds.
+    // `up` is 1 if the last scrape succeeded. On a busy machine a scrape may fail, and a later one succeeds.
     wait_for(port, "sum(up)", &BTreeMap::from([(String::new(), 1.0)]));
 
     drop(stdin);

@@ -20,6 +20,7 @@ use claude_code_telemetry::{
 /// A limit far below the timeouts of flush and shutdown, which are 60 s in these tests.
 const SOON: Duration = Duration::from_secs(8);
 
+/// Returns the health of the Prometheus exporter.
 fn health(health: &Health) -> ExporterHealth {
     exporter(health, Signal::Metrics, Exporter::Prometheus)
 }
@@ -33,21 +34,21 @@ fn server_responds_to_get_and_head_and_rejects_other_requests() {
     let telemetry = telemetry(&[]);
     let _session = telemetry.session(session("s"));
     let address = address(&telemetry);
-    let page = request(address, "GET", "/metrics");
-    assert_eq!(page.status, 200);
+    let get = request(address, "GET", "/metrics");
+    assert_eq!(get.status, 200);
     assert_eq!(
-        page.headers["content-type"],
+        get.headers["content-type"],
         "text/plain; version=0.0.4; charset=utf-8"
     );
-    assert!(page.body.contains("claude_code_session_count_total"));
+    assert!(get.body.contains("claude_code_session_count_total"));
     let again = request(address, "GET", "/metrics?x=y");
-    assert_eq!((again.status, &again.body), (200, &page.body));
-    assert_eq!(again.headers["content-type"], page.headers["content-type"]);
+    assert_eq!((again.status, &again.body), (200, &get.body));
+    assert_eq!(again.headers["content-type"], get.headers["content-type"]);
 
     let head = request(address, "HEAD", "/metrics");
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     for name in ["content-type", "content-length"] {
-        assert_eq!(head.headers[name], page.headers[name]);
+        assert_eq!(head.headers[name], get.headers[name]);
     }
     for path in ["/", "/metrics/", "/other", "/%6detrics"] {
         let missing = request(address, "GET", path);
@@ -63,7 +64,7 @@ fn server_responds_to_get_and_head_and_rejects_other_requests() {
     let mut old = connect(address);
     old.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     old.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(read_response(old, false).body, page.body);
+    assert_eq!(read_response(old, false).body, get.body);
     // These bytes are not HTTP.
     let mut noise = connect(address);
     noise.write_all(b"\x16\x03\x01\x00\r\n\r\n").unwrap();
@@ -93,7 +94,7 @@ fn health_counts_scrapes_and_flush_does_not_wait_for_a_scrape() {
         (1, ExporterState::Working)
     );
     assert!(fetched.last_success.is_some());
-    // A response that was served has no losses: measurements after the last scrape are not counted.
+    // Only series that could never be scraped, because the port was in use, count as lost.
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
 }
@@ -139,7 +140,7 @@ fn slow_clients_do_not_block_other_clients() {
     let telemetry = telemetry(&[]);
     let session = telemetry.session(session("s"));
     let address = address(&telemetry);
-    // There are more clients than connection slots, and none of them completes its request.
+    // There are more clients than the server accepts connections (128), and none of them completes its request.
     let slow: Vec<TcpStream> = (0..200)
         .map(|_| {
             let mut client = connect(address);
@@ -151,7 +152,7 @@ fn slow_clients_do_not_block_other_clients() {
         .collect();
     session.record_commit(Commit::new());
     assert!(is_served(&telemetry));
-    // The server closes their connections.
+    // The server closes the connections of the slow clients.
     for mut client in slow {
         let mut response = Vec::new();
         let _ = client.read_to_end(&mut response);
@@ -162,6 +163,7 @@ fn slow_clients_do_not_block_other_clients() {
 #[test]
 fn client_that_does_not_read_blocks_neither_others_nor_the_shutdown() {
     let telemetry = telemetry(&[]);
+    // Long session ids make the response larger than the buffers of a connection.
     let sessions: Vec<_> = (0..4_000)
         .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
         .collect();
@@ -236,7 +238,7 @@ fn taken_port_is_reported_once_and_bound_when_it_becomes_free() {
         assert!(error.contains(part), "{error}");
     }
     assert!(health(&failing).addresses.is_empty());
-    // A flush succeeds meanwhile, and the exporter keeps trying.
+    // A flush succeeds meanwhile.
     assert!(second.flush().is_complete());
     assert!(is_served(&first));
 
@@ -258,8 +260,9 @@ fn series_are_counted_as_lost_if_the_port_never_becomes_free() {
     wait_for_health(&second, |now| health(now).state == ExporterState::Failing);
     let report = second.shutdown();
     assert!(!report.is_complete());
+    // The series of session starts and of commits.
     assert_eq!(report.exporters[0].dropped.shutdown, 2);
-    // The port is reported once, and so is the loss. Nothing else is.
+    // Only the port and the loss are reported, each once.
     diagnostics.assert_once("is taken");
     diagnostics.assert_once("2 items are lost so far");
     assert_eq!(diagnostics.count(""), 2);
@@ -267,8 +270,8 @@ fn series_are_counted_as_lost_if_the_port_never_becomes_free() {
 
 #[test]
 fn next_free_port_is_taken_from_the_allowed_range() {
-    // Occupies a port, and allows it and the two ports after it. Other processes may hold those two, so the test tries
-    // several times.
+    // Occupies a port, and allows it and the two ports after it. Other processes may hold these two, so the test makes
+    // up to six attempts.
     for attempt in 0.. {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
@@ -324,6 +327,7 @@ fn metrics_are_served_only_on_the_configured_address() {
     assert!(is_served(&telemetry));
 }
 
+/// A web page that lets its own host name resolve to 127.0.0.1 (DNS rebinding) must not read the metrics.
 #[test]
 fn requests_for_foreign_host_names_are_rejected_on_loopback() {
     let telemetry = telemetry(&[]);
@@ -408,7 +412,8 @@ fn reconfiguration_turns_the_scrape_endpoint_on_and_moves_it_and_turns_it_off() 
     assert!(telemetry.shutdown().is_complete());
 }
 
-/// On closing, the endpoint waits up to 500 ms for responses in progress.
+/// A scrape endpoint that closes waits up to 500 ms for responses in progress. The timeouts of flush and
+/// shutdown are shorter: 50 ms.
 #[test]
 fn async_flush_and_shutdown_keep_their_deadlines_while_the_scrape_endpoint_closes() {
     let config_with = |exporter, shutdown_timeout| {
@@ -419,6 +424,7 @@ fn async_flush_and_shutdown_keep_their_deadlines_while_the_scrape_endpoint_close
         ]))
     };
     let telemetry = Telemetry::start(config_with("prometheus", "60000"), service());
+    // Long session ids make the response larger than the buffers of a connection.
     let _sessions: Vec<_> = (0..4_000)
         .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
         .collect();

@@ -8,10 +8,10 @@ use std::thread::Thread;
 use std::time::Instant;
 
 use crate::host::{PATIENCE, Protocol, telemetry};
-use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, work};
+use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, record_session};
 use claude_code_telemetry::Telemetry;
 
-/// Runs `host` once for each protocol, and asserts that a receiver gets all data of the small session.
+/// Runs `host` once for each protocol, and asserts that a receiver gets all data of the session that [`work`] records.
 fn assert_delivered(host: impl Fn(Telemetry)) {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
@@ -21,7 +21,7 @@ fn assert_delivered(host: impl Fn(Telemetry)) {
             received
                 .requests
                 .iter()
-                .all(|request| request.answer.accepts()),
+                .all(|request| request.answer.is_success()),
             "{received:?}"
         );
         assert_events(&received);
@@ -29,8 +29,9 @@ fn assert_delivered(host: impl Fn(Telemetry)) {
     }
 }
 
+/// Records the session, flushes and shuts down, as [`finish`] does without async.
 async fn finish_async(telemetry: Telemetry) {
-    work(&telemetry);
+    record_session(&telemetry);
     assert!(telemetry.flush_async().await.is_complete());
     let report = telemetry.shutdown_async().await;
     assert!(report.is_complete(), "{report}");

@@ -1,5 +1,5 @@
-//! The host's own metrics, logs and spans, recorded with the SDK's providers: they are exported to the same receiver as
-//! those of the catalog, and as reliably.
+//! The host's own metrics, logs and spans, recorded with the providers of the OpenTelemetry SDK: they are exported to
+//! the same receiver as those of the crate's catalog, and as reliably.
 #![cfg(all(feature = "providers", feature = "grpc", feature = "http"))]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -126,13 +126,14 @@ fn host_signals_are_delivered_over_every_protocol() {
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         let received = receiver.received();
-        let own = of_host(&received);
-        assert_eq!(own.len(), 3, "{protocol:?}");
+        let host_requests = of_host(&received);
+        assert_eq!(host_requests.len(), 3, "{protocol:?}");
         for request in &received.requests {
             assert_eq!(request.headers["authorization"], "Bearer host");
         }
 
-        let metrics = own.filter(|request| matches!(request.message, Message::Metrics(_)));
+        let metrics =
+            host_requests.filter(|request| matches!(request.message, Message::Metrics(_)));
         let Message::Metrics(metrics) = &metrics.single().message else {
             panic!("metrics");
         };
@@ -160,7 +161,7 @@ fn host_signals_are_delivered_over_every_protocol() {
         assert_eq!(time.data_points[0].sum, Some(0.5));
         assert!(matches!(data("cache.entries"), Data::Gauge(_)));
 
-        let logs = own.logs();
+        let logs = host_requests.logs();
         assert_eq!(logs.len(), 1);
         assert_eq!(logs[0].attributes["cache.size"], 3);
         assert_eq!(logs[0].raw.event_name, "cache.miss");
@@ -180,14 +181,14 @@ fn host_signals_are_delivered_over_every_protocol() {
 
         let health = telemetry.health();
         for signal in [Signal::Metrics, Signal::Logs, Signal::Traces] {
-            let own = exporter(&health, signal, Exporter::HostOtlp);
-            assert!(own.delivered > 0, "{own:?}");
+            let host = exporter(&health, signal, Exporter::HostOtlp);
+            assert!(host.delivered > 0, "{host:?}");
         }
     }
 }
 
 #[test]
-fn no_host_data_is_lost_in_an_outage() {
+fn no_host_data_is_lost_when_every_second_request_fails() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver.answer(move |n| match (n % 2, protocol) {
@@ -266,8 +267,8 @@ fn silent_receiver_and_blocked_callback_do_not_block_the_host() {
         assert!(!report.is_complete());
         let wait_for_losses = |count| {
             wait_for_health(&telemetry, |health| {
-                let own = exporter(health, Signal::Logs, Exporter::HostOtlp);
-                (own.state, own.dropped.shutdown) == (ExporterState::ShutDown, count)
+                let host = exporter(health, Signal::Logs, Exporter::HostOtlp);
+                (host.state, host.dropped.shutdown) == (ExporterState::ShutDown, count)
             })
         };
         wait_for_losses(1);
@@ -331,7 +332,7 @@ fn blocked_callback_delays_only_host_metrics() {
 }
 
 #[test]
-fn providers_do_nothing_without_an_otlp_exporter() {
+fn host_logs_and_metrics_are_not_sent_without_their_exporters() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = start(
@@ -401,6 +402,8 @@ fn host_metrics_include_only_records_while_their_exporter_is_on() {
     }
 }
 
+/// When a reconfiguration turns the exporter on, a collection removes what was recorded before, and calls the
+/// callbacks. The reconfiguration waits for them for at most 500 ms.
 #[test]
 fn blocked_callback_does_not_block_a_reconfiguration() {
     let protocol = Protocol::any();
@@ -449,9 +452,9 @@ fn flush_meets_its_deadline_while_a_blocked_callback_delays_a_reconfiguration() 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    // The reconfiguration waits for half a second only, so a busy machine may need another attempt.
+    // The reconfiguration waits for the callback for at most 500 ms, so a busy machine may need another attempt.
     let is_met = (0..5).any(|_| {
-        // From now on, the host's metrics have a pipeline that is off.
+        // Turns the exporter off, so that the next change turns it on again and calls the callback.
         change(&[METRICS_OFF[0], limit]);
         wait_for_health(&telemetry, |health| {
             let host = exporter(health, Signal::Metrics, Exporter::HostOtlp);
@@ -485,7 +488,7 @@ fn deeply_nested_log_values_are_cut_and_the_batch_is_delivered() {
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
         let providers = telemetry.providers();
         let mut value = AnyValue::from("deep");
-        // Far more than the 16 nested lists that are sent.
+        // More than the 16 nested lists that are sent.
         for _ in 0..60 {
             value = AnyValue::ListAny(Box::new(vec![value]));
         }
@@ -605,12 +608,13 @@ fn callbacks_are_not_called_after_the_shutdown() {
     assert!(telemetry.shutdown().is_complete());
     let before = calls.load(Ordering::SeqCst);
     assert!(before > 0);
-    // The last provider is dropped with the telemetry.
+    // This also drops the last provider.
     drop(telemetry);
     assert_eq!(calls.load(Ordering::SeqCst), before);
     drop(session);
 }
 
+/// The host's metrics keep the temporality that is configured at the first call of `providers`.
 #[test]
 fn late_change_of_the_temporality_is_reported_once() {
     let protocol = Protocol::any();

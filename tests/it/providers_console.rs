@@ -1,5 +1,5 @@
-//! The host's own metrics, logs and spans on the console: the same lines as those of the catalog, beside OTLP or alone, and
-//! as safe.
+//! The host's own metrics, logs and spans, recorded with the providers of the OpenTelemetry SDK, on the console: their
+//! lines, with and without OTLP beside it, and a console that blocks.
 #![cfg(all(feature = "providers", feature = "console", feature = "grpc"))]
 
 use std::io::{self, Write};
@@ -31,23 +31,25 @@ use serde_json::{Value, json};
 
 const SCOPE: &str = "my-agent";
 
-const TRACES: (&str, &str) = ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1");
+/// The variable without which `OTEL_TRACES_EXPORTER` has no effect.
+const TRACES_BETA: (&str, &str) = ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1");
 
 const CONSOLE: [(&str, &str); 4] = [
-    TRACES,
+    TRACES_BETA,
     ("OTEL_METRICS_EXPORTER", "console"),
     ("OTEL_LOGS_EXPORTER", "console"),
     ("OTEL_TRACES_EXPORTER", "console"),
 ];
 
 const BOTH: [(&str, &str); 4] = [
-    TRACES,
+    TRACES_BETA,
     ("OTEL_METRICS_EXPORTER", "console,otlp"),
     ("OTEL_LOGS_EXPORTER", "console,otlp"),
     ("OTEL_TRACES_EXPORTER", "console,otlp"),
 ];
 
-const OTLP: [(&str, &str); 2] = [TRACES, ("OTEL_TRACES_EXPORTER", "otlp")];
+/// Only OTLP, which [`environment`] already configures for metrics and events.
+const OTLP: [(&str, &str); 2] = [TRACES_BETA, ("OTEL_TRACES_EXPORTER", "otlp")];
 
 const SIGNALS: [Signal; 3] = [Signal::Metrics, Signal::Logs, Signal::Traces];
 
@@ -68,22 +70,22 @@ fn start(receiver: &Receiver, extra: &[&[(&str, &str)]], screen: &Screen) -> Tel
 }
 
 /// Records an item of each signal with the host's instruments.
-fn work(providers: &Providers) {
+fn record_all_signals(providers: &Providers) {
     let meter = providers.meter_provider().meter(SCOPE);
     meter.u64_counter("cache.hits").build().add(1, &[]);
-    say(providers, "nothing there");
+    emit_log(providers, "nothing there");
     let tracer = providers.tracer_provider().tracer(SCOPE);
     tracer.start("look").end();
 }
 
-fn say(providers: &Providers, text: &'static str) {
+fn emit_log(providers: &Providers, text: &'static str) {
     let logger = providers.logger_provider().logger(SCOPE);
     let mut record = logger.create_log_record();
     record.set_body(AnyValue::from(text));
     logger.emit(record);
 }
 
-/// Returns the lines of the host's instruments.
+/// Returns the lines of the host's instruments. Only these have the member `scope`.
 fn of_host(screen: &Screen) -> Vec<Value> {
     let mut lines = screen.lines();
     lines.retain(|line| line.get("scope").is_some());
@@ -230,7 +232,7 @@ fn log_record_with_any_body_and_attributes_is_a_line() {
     );
     logger.emit(record);
     // A record with only a text.
-    say(&providers, "plain");
+    emit_log(&providers, "plain");
     assert!(telemetry.shutdown().is_complete());
 
     let lines = screen.lines();
@@ -329,7 +331,7 @@ fn host_span_is_a_line() {
 fn lines_of_the_catalog_have_no_members_of_host_instruments() {
     let screen = Screen::default();
     let telemetry = builder("http://127.0.0.1:1", &[&CONSOLE], screen.clone()).start();
-    work(&telemetry.providers());
+    record_all_signals(&telemetry.providers());
     let session = telemetry.session(session("s"));
     session.prompt(UserPrompt::new("Fix the bug")).end();
     session.record_commit(Commit::new());
@@ -395,17 +397,23 @@ fn report_names_the_deliveries_of_host_instruments_by_exporter() {
     let providers = telemetry.providers();
     let session = telemetry.session(session("s"));
     session.prompt("Fix the bug").end();
-    work(&providers);
+    record_all_signals(&providers);
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
     let text = report.to_string();
     for signal in SIGNALS {
         for exporter in ["otlp", "console"] {
-            let line =
+            let host_line =
                 format!("{signal} ({exporter}, host instruments): 1 delivered, 0 waiting, 0 lost");
-            assert!(text.lines().any(|found| found == line), "{line}: {text}");
-            let own = format!("{signal} ({exporter}): 1 delivered, 0 waiting, 0 lost");
-            assert!(text.lines().any(|found| found == own), "{own}: {text}");
+            assert!(
+                text.lines().any(|found| found == host_line),
+                "{host_line}: {text}"
+            );
+            let catalog_line = format!("{signal} ({exporter}): 1 delivered, 0 waiting, 0 lost");
+            assert!(
+                text.lines().any(|found| found == catalog_line),
+                "{catalog_line}: {text}"
+            );
         }
     }
     let is_host = |kind: Exporter| kind.is_host();
@@ -417,7 +425,7 @@ fn report_names_the_deliveries_of_host_instruments_by_exporter() {
     assert_eq!(delivered(&health, Exporter::HostConsole), [1; 3]);
 
     // Later records are lost, and counted by the exporter that would have delivered them.
-    say(&providers, "late");
+    emit_log(&providers, "late");
     let text = telemetry.shutdown().to_string();
     for exporter in ["otlp", "console"] {
         let line = format!("events ({exporter}, host instruments): 1 delivered, 0 waiting, 1 lost");
@@ -426,7 +434,7 @@ fn report_names_the_deliveries_of_host_instruments_by_exporter() {
 }
 
 #[test]
-fn report_names_the_reason_why_host_instruments_have_no_exporter() {
+fn report_names_the_reason_why_the_otlp_exporter_of_host_logs_is_off() {
     let screen = Screen::default();
     let telemetry = builder(
         "http://127.0.0.1:1",
@@ -439,7 +447,7 @@ fn report_names_the_reason_why_host_instruments_have_no_exporter() {
     )
     .start();
     let providers = telemetry.providers();
-    say(&providers, "written");
+    emit_log(&providers, "written");
     let report = telemetry.shutdown();
     assert_eq!(of_host(&screen).len(), 1);
     let otlp = exporter(&telemetry.health(), Signal::Logs, Exporter::HostOtlp);
@@ -450,6 +458,7 @@ fn report_names_the_reason_why_host_instruments_have_no_exporter() {
     assert!(line.is_some_and(|reason| reason.contains("ftp")), "{text}");
 }
 
+/// The console and OTLP are turned on and off one after the other. Each gets exactly what is recorded while it is on.
 #[test]
 fn console_has_its_own_deltas_while_it_is_on() {
     let receiver = Protocol::any().receiver();
@@ -464,7 +473,7 @@ fn console_has_its_own_deltas_while_it_is_on() {
     let tracer = providers.tracer_provider().tracer(SCOPE);
     let record = |count: u64, text: &'static str| {
         hits.add(count, &[]);
-        say(&providers, text);
+        emit_log(&providers, text);
         tracer.start(text).end();
     };
     let change = |extra: &[(&str, &str)]| {
@@ -525,7 +534,7 @@ fn blocked_console_blocks_neither_the_host_nor_otlp_and_its_losses_are_named() {
     ];
     let telemetry = builder(&receiver.endpoint(), &[&BOTH, &limits], Blocked(gate)).start();
     let providers = telemetry.providers();
-    work(&providers);
+    record_all_signals(&providers);
     let limit = Duration::from_millis(300);
     assert!(within(limit, || providers.meter_provider().force_flush()).is_err());
     wait_for_health(&telemetry, |health| {
@@ -537,12 +546,13 @@ fn blocked_console_blocks_neither_the_host_nor_otlp_and_its_losses_are_named() {
     );
     // More records than a queue holds.
     within(Duration::from_secs(5), || {
-        (0..RECORDS).for_each(|_| say(&providers, "more"));
+        (0..RECORDS).for_each(|_| emit_log(&providers, "more"));
     });
     let report = within(limit, || telemetry.shutdown());
     let console = exporter(&telemetry.health(), Signal::Logs, Exporter::HostConsole);
     assert_eq!(console.delivered, 0);
     assert!(console.dropped.queue_full > 0, "{console:?}");
+    // With the log record of `work`.
     assert_eq!(console.dropped.total(), RECORDS + 1);
     let text = report.to_string();
     let line = format!(
@@ -569,7 +579,7 @@ impl Write for Slow {
 }
 
 #[test]
-fn lines_are_whole_while_threads_record_both_kinds() {
+fn lines_are_whole_while_threads_record_host_and_catalog_data() {
     const THREADS: usize = 4;
     const EACH: usize = 50;
     let screen = Screen::default();
@@ -586,7 +596,7 @@ fn lines_are_whole_while_threads_record_both_kinds() {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for _ in 0..EACH {
-                    work(&providers);
+                    record_all_signals(&providers);
                     session.prompt("Fix the bug").end();
                     session.record_commit(Commit::new());
                 }
@@ -628,7 +638,7 @@ fn flush_and_shutdown_of_a_provider_wait_once_for_all_exporters() {
     let start = Instant::now();
     assert!(provider.force_flush().is_err());
     assert!(start.elapsed() < 2 * limit, "{:?}", start.elapsed());
-    // The timeout of the SDK.
+    // The default timeout of the SDK for a shutdown.
     let limit = Duration::from_secs(5);
     let start = Instant::now();
     assert!(provider.shutdown().is_err());
@@ -645,8 +655,9 @@ fn wait_briefly(condition: impl Fn() -> bool) {
     }
 }
 
-/// The SDK stores what a callback observes for both exporters. If their collections ran at once, the first callback of
-/// this test would store its value between the second observation for the other exporter and its collection.
+/// The SDK stores what a callback observes for both exporters. If both collected at the same time, the first call of
+/// this test's callback would store its smaller value after the second observation of the other exporter, and before
+/// that exporter reads it.
 #[test]
 fn observable_counter_has_the_same_total_on_both_exporters() {
     const TOTAL: u64 = 1_000_000;
@@ -676,7 +687,7 @@ fn observable_counter_has_the_same_total_on_both_exporters() {
             }
         })
         .build();
-    // Its callback runs after the other one of the same collection.
+    // In a collection, the callback of the gauge runs after that of the counter.
     meter
         .u64_observable_gauge("cache.entries")
         .with_callback(move |_| {
@@ -722,9 +733,9 @@ fn late_change_of_the_temporality_is_reported_once_for_all_exporters() {
     assert!(telemetry.shutdown().is_complete());
     diagnostics.assert_once(&format!("{variable}: the host's own metrics stay delta"));
     let lines = of_host(&screen);
-    let windows: Vec<_> = lines
+    let values: Vec<_> = lines
         .iter()
         .map(|line| (&line["value"], &line["temporality"]))
         .collect();
-    assert_eq!(windows, [(&json!(1), &json!("delta")); 2]);
+    assert_eq!(values, [(&json!(1), &json!("delta")); 2]);
 }

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use crate::catalog_support::PROTOCOLS;
 use crate::events_host::{LONG, Variable, configuration, exporter, last_error, record, start};
 use crate::support::proxy::Proxy;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
+use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 use crate::support::{Receiver, black_hole, refused_port};
 use claude_code_telemetry::{Config, ExporterState, SettingsFiles, Signal, Telemetry};
 
 /// A host name that does not resolve, so that only the proxy can reach the receiver.
 const HOST: &str = "collector.test";
 
-/// Records an event, and asserts that it arrives.
+/// Records an event, and asserts that it arrives with the configured header, and without a header for the proxy.
 fn assert_delivers(telemetry: &Telemetry, receiver: &Receiver) {
     record(telemetry);
     let report = telemetry.flush_within(LONG);
@@ -49,7 +49,7 @@ fn assert_fails(telemetry: &Telemetry, expected: &str) {
 /// A receiver behind TLS with a certificate for [`HOST`], and the file of its authority.
 struct Secure {
     receiver: Receiver,
-    front: Front,
+    tls_server: TlsServer,
     _files: Files,
     authority: String,
 }
@@ -68,7 +68,7 @@ impl Secure {
             versions: ALL_VERSIONS,
         };
         Self {
-            front: Front::before(receiver.port(), &behavior),
+            tls_server: TlsServer::in_front_of(receiver.port(), &behavior),
             receiver,
             authority: files.write("ca.pem", authority.pem()),
             _files: files,
@@ -112,7 +112,7 @@ fn tls_requests_go_through_a_tunnel() {
             ("https://collector.test:4318", "collector.test:4318"),
         ] {
             let secure = Secure::new(protocol);
-            let proxy = Proxy::start().route(authority, secure.front.port());
+            let proxy = Proxy::start().route(authority, secure.tls_server.port());
             let more = [("HTTPS_PROXY", &*proxy.url()), secure.trust()];
             let telemetry = start(protocol, endpoint, &more);
             assert_delivers(&telemetry, &secure.receiver);
@@ -128,14 +128,14 @@ fn tls_requests_go_through_a_tunnel() {
 
 #[test]
 fn credentials_in_the_proxy_url_are_sent_only_to_the_proxy() {
-    // user:pass word
+    // The Base64 form of `user:pass word`.
     let authorization = "Basic dXNlcjpwYXNzIHdvcmQ=";
     for protocol in PROTOCOLS {
         let secure = Secure::new(protocol);
         let plain = Receiver::http();
         let proxy = Proxy::start()
-            .route("collector.test:443", secure.front.port())
-            .route("collector.test:80", secure.front.port())
+            .route("collector.test:443", secure.tls_server.port())
+            .route("collector.test:80", secure.tls_server.port())
             .route("collector.test:4318", plain.port());
         proxy.require_authorization(authorization);
         for (variable, endpoint, receiver) in [
@@ -198,6 +198,7 @@ fn error_names_a_proxy_that_refuses_connections() {
     }
 }
 
+/// A proxy of these tests responds with status 502 to a request for a host without a route.
 #[test]
 fn error_names_a_proxy_that_cannot_reach_the_receiver() {
     for protocol in PROTOCOLS {
@@ -263,7 +264,7 @@ fn receiver_certificate_is_verified_through_a_tunnel() {
         let secure = Secure::new(protocol);
         let files = Files::new();
         let other = files.write("other.pem", Authority::new("other").pem());
-        let proxy = Proxy::start().route("collector.test:443", secure.front.port());
+        let proxy = Proxy::start().route("collector.test:443", secure.tls_server.port());
         let set = [
             ("HTTPS_PROXY", &*proxy.url()),
             ("OTEL_EXPORTER_OTLP_CERTIFICATE", &*other),

@@ -23,7 +23,7 @@ const COMMITS: &str = "claude_code.commit.count";
 const STARTS: &str = "claude_code.session.count";
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
-const TRACES: [(&str, &str); 2] = [
+const ENABLE_TRACES: [(&str, &str); 2] = [
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
     ("OTEL_TRACES_EXPORTER", "otlp"),
 ];
@@ -53,7 +53,7 @@ fn points(received: &Received) -> Vec<Point> {
 
 /// Lets the receiver respond only after the returned sender is dropped. The returned channel gets a message for each
 /// request that arrives.
-fn hold(receiver: &Receiver) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+fn block_responses(receiver: &Receiver) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (arrived, arrivals) = mpsc::channel();
     let (allow, allowed) = mpsc::channel::<()>();
     let allowed = Mutex::new(allowed);
@@ -119,8 +119,8 @@ fn records_of_eight_threads_arrive_once_while_receivers_change() {
         }
         for n in 1..=CHANGES {
             portion.wait();
-            let at = n % protocols.len();
-            change(&telemetry, &receivers[at], protocols[at], &extra);
+            let index = n % protocols.len();
+            change(&telemetry, &receivers[index], protocols[index], &extra);
         }
     });
     let report = telemetry.shutdown();
@@ -178,6 +178,7 @@ fn unreachable_receiver_does_not_delay_delivery_to_the_next_one() {
                 &[
                     ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
                     ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+                    // A request that gets no response would wait for an hour.
                     ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
                 ],
             );
@@ -213,8 +214,9 @@ fn sessions_from_before_telemetry_was_turned_on_are_exported() {
         assert!(!telemetry.is_enabled());
         assert!(telemetry.health().exporters.is_empty());
 
-        change(&telemetry, &receiver, protocol, &TRACES);
+        change(&telemetry, &receiver, protocol, &ENABLE_TRACES);
         assert!(telemetry.is_enabled());
+        // This prompt began while telemetry was off, so it has neither an event nor a span.
         early.end();
         let prompt = session.prompt("after");
         let id = prompt.id().to_owned();
@@ -286,7 +288,7 @@ fn only_records_while_telemetry_is_on_are_exported() {
 fn turning_off_a_signal_does_not_affect_the_others() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
-    let telemetry = telemetry(&receiver.endpoint(), protocol, &TRACES);
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &ENABLE_TRACES);
     let session = telemetry.session(session("one"));
     let prompt = session.prompt("first");
     change(
@@ -301,7 +303,7 @@ fn turning_off_a_signal_does_not_affect_the_others() {
     session.record_api_request(request());
     // Traces are off, so this span is not exported.
     prompt.end();
-    change(&telemetry, &receiver, protocol, &TRACES);
+    change(&telemetry, &receiver, protocol, &ENABLE_TRACES);
     session.record_api_request(request());
     assert!(telemetry.shutdown().is_complete());
     let received = receiver.received().accepted();
@@ -316,13 +318,13 @@ fn turning_off_a_signal_does_not_affect_the_others() {
 fn open_prompts_and_tool_calls_continue_after_a_change() {
     let protocol = Protocol::any();
     let (old, new) = (protocol.receiver(), protocol.receiver());
-    let telemetry = telemetry(&old.endpoint(), protocol, &TRACES);
+    let telemetry = telemetry(&old.endpoint(), protocol, &ENABLE_TRACES);
     let session = telemetry.session(session("one"));
     let prompt = session.prompt("Fix the bug");
     let tool = prompt.tool("Bash");
     tool.decided(Decision::Accept, DecisionSource::Config);
     assert!(telemetry.flush().is_complete());
-    change(&telemetry, &new, protocol, &TRACES);
+    change(&telemetry, &new, protocol, &ENABLE_TRACES);
     tool.executing();
     tool.finish(ToolOutcome::new());
     let id = prompt.id().to_owned();
@@ -351,14 +353,17 @@ fn open_prompts_and_tool_calls_continue_after_a_change() {
 }
 
 #[test]
-fn content_follows_the_switches_at_the_time_of_recording() {
+fn content_follows_the_configuration_at_the_time_of_recording() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
-    let prompts_on = [&TRACES[..], &[("OTEL_LOG_USER_PROMPTS", "1")]].concat();
-    let telemetry = telemetry(&receiver.endpoint(), protocol, &TRACES);
+    let prompts_on = [&ENABLE_TRACES[..], &[("OTEL_LOG_USER_PROMPTS", "1")]].concat();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &ENABLE_TRACES);
     let session = telemetry.session(session("one"));
     let texts = ["held back", "shown", "held back again"];
-    for (text, extra) in texts.iter().zip([&TRACES[..], &prompts_on, &TRACES[..]]) {
+    for (text, extra) in texts
+        .iter()
+        .zip([&ENABLE_TRACES[..], &prompts_on, &ENABLE_TRACES[..]])
+    {
         change(&telemetry, &receiver, protocol, extra);
         assert_eq!(telemetry.content_policy().user_prompts(), *text == "shown");
         session.prompt(*text).end();
@@ -377,13 +382,13 @@ fn content_follows_the_switches_at_the_time_of_recording() {
 }
 
 #[test]
-fn span_has_mcp_names_only_if_details_are_on_from_its_beginning_to_its_end() {
+fn mcp_names_are_sent_only_if_details_are_on_from_the_beginning_to_the_end() {
     let protocol = Protocol::any();
-    let on = [&TRACES[..], &[("OTEL_LOG_TOOL_DETAILS", "1")]].concat();
+    let on = [&ENABLE_TRACES[..], &[("OTEL_LOG_TOOL_DETAILS", "1")]].concat();
     for (before, after, sent) in [
         (&on[..], &on[..], "mcp__srv__find"),
-        (&on, &TRACES, "mcp_tool"),
-        (&TRACES, &on, "mcp_tool"),
+        (&on, &ENABLE_TRACES, "mcp_tool"),
+        (&ENABLE_TRACES, &on, "mcp_tool"),
     ] {
         let receiver = protocol.receiver();
         let telemetry = telemetry(&receiver.endpoint(), protocol, before);
@@ -399,7 +404,16 @@ fn span_has_mcp_names_only_if_details_are_on_from_its_beginning_to_its_end() {
         }
         prompt.end();
         assert!(telemetry.shutdown().is_complete());
-        let spans = receiver.received().accepted().spans();
+        let received = receiver.received().accepted();
+        let results = received.logs();
+        let results = results
+            .iter()
+            .filter(|log| log.name == "claude_code.tool_result");
+        let parameters = results.map(|log| log.attributes.get("tool_parameters"));
+        let expected = r#"{"mcp_server_name":"srv","mcp_tool_name":"find"}"#.into();
+        let expected = (sent == "mcp__srv__find").then_some(&expected);
+        assert_eq!(parameters.collect::<Vec<_>>(), [expected; 2]);
+        let spans = received.spans();
         let names = |name: &str, key: &str| -> Vec<_> {
             let named = spans.iter().filter(|span| span.name == name);
             named.map(|span| span.attributes[key].clone()).collect()
@@ -408,6 +422,26 @@ fn span_has_mcp_names_only_if_details_are_on_from_its_beginning_to_its_end() {
         let hook = format!("PreToolUse:{sent}");
         assert_eq!(names("claude_code.hook", "hook_name"), [hook]);
     }
+}
+
+#[test]
+fn response_body_from_before_its_switch_is_turned_on_is_not_sent() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
+    let session = telemetry.session(session("one"));
+    let (before, after) = (session.llm_request("m"), session.llm_request("m"));
+    before.response_body(r#"{"held":"back"}"#);
+    let on = [("OTEL_LOG_RAW_API_BODIES", "1")];
+    change(&telemetry, &receiver, protocol, &on);
+    after.response_body(r#"{"shown":1}"#);
+    for request in [before, after] {
+        request.finish(ApiRequest::new("m"));
+    }
+    assert!(telemetry.shutdown().is_complete());
+    let logs = receiver.received().accepted().logs();
+    let bodies = logs.iter().filter_map(|log| log.attributes.get("body"));
+    assert_eq!(bodies.collect::<Vec<_>>(), [r#"{"shown":1}"#]);
 }
 
 #[test]
@@ -420,7 +454,7 @@ fn unreadable_managed_settings_turn_content_off_but_not_exporters() {
         std::fs::write(&file, settings).unwrap();
         let files = SettingsFiles::none().managed_folder(managed.path());
         Config::builder()
-            .environment(environment(&receiver.endpoint(), protocol, &TRACES))
+            .environment(environment(&receiver.endpoint(), protocol, &ENABLE_TRACES))
             .settings_files(files)
             .set("OTEL_LOG_USER_PROMPTS", "1")
             .build()
@@ -482,7 +516,7 @@ fn change_of_temporality_counts_every_record_once() {
         sessions[0].record_commit(Commit::new());
         expected += 1.0;
     }
-    // A session ends and is opened again with another temporality.
+    // A session ends, and a session with its id begins under another temporality.
     let [first, _] = sessions;
     drop(first);
     assert!(telemetry.flush().is_complete());
@@ -564,7 +598,7 @@ fn changed_standard_attributes_apply_to_later_records_only() {
     ];
     change(&telemetry, &receiver, protocol, &without);
     record(10);
-    // Sessions that start now use the same shared series.
+    // Without session ids, all sessions share a series, also one that starts now.
     telemetry
         .session(session("three"))
         .record_commit(Commit::new().count(5));
@@ -597,12 +631,13 @@ fn changed_standard_attributes_apply_to_later_records_only() {
     let logs = received.logs();
     let with_id = |log: &&Log| log.attributes.contains_key("session.id");
     assert_eq!((logs.len(), logs.iter().filter(with_id).count()), (6, 4));
+    // The resource is that of the time of the export, so events from before the change may also have the attribute.
     let team = logs.iter().filter(|log| log.resource.contains_key("team"));
     assert!(team.count() >= 2);
 }
 
 #[test]
-fn unused_shared_series_are_no_longer_exported() {
+fn series_without_a_session_id_is_exported_only_while_it_is_used() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let without = [("OTEL_METRICS_INCLUDE_SESSION_ID", "false")];
@@ -617,7 +652,7 @@ fn unused_shared_series_are_no_longer_exported() {
     assert!(telemetry.flush().is_complete());
     let commits = select(&receiver.received().points(), COMMITS, &[]);
     assert_eq!(commits.len(), 1, "{commits:#?}");
-    // The series continues when it is used again.
+    // The series without a session id is exported again when it is used again.
     change(&telemetry, &receiver, protocol, &without);
     session.record_commit(Commit::new());
     assert!(telemetry.shutdown().is_complete());
@@ -665,7 +700,7 @@ fn exporter_with_an_invalid_endpoint_is_off_until_it_is_corrected() {
     assert_eq!(report.warnings, 1);
     let points = receiver.received().accepted().points();
     assert_eq!(sum(&select(&points, "claude_code.cost.usage", &[])), 0.5);
-    // With a valid configuration, the exporter continues its sequence.
+    // The event that was recorded while the exporter was off has no sequence number, so the numbers have no gap.
     change(&telemetry, &receiver, protocol, &[]);
     session.record_api_request(request());
     assert!(telemetry.shutdown().is_complete());
@@ -763,14 +798,14 @@ fn explanation_lists_changes_without_secrets() {
 fn reconfiguration_fails_after_a_concurrent_shutdown() {
     let protocol = Protocol::any();
     let receivers = [protocol.receiver(), protocol.receiver()];
-    let telemetry = telemetry(&receivers[0].endpoint(), protocol, &TRACES);
+    let telemetry = telemetry(&receivers[0].endpoint(), protocol, &ENABLE_TRACES);
     let session = telemetry.session(session("one"));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for number in 0..2 {
             let (telemetry, receivers, over) = (&telemetry, &receivers, &over);
             scope.spawn(move || {
-                let lists: [&[(&str, &str)]; 3] = [&TRACES, &OFF, &[]];
+                let lists: [&[(&str, &str)]; 3] = [&ENABLE_TRACES, &OFF, &[]];
                 for n in number.. {
                     let endpoint = receivers[n % 2].endpoint();
                     let config = config(environment(&endpoint, protocol, lists[n % 3]));
@@ -817,7 +852,7 @@ fn reconfiguration_fails_after_a_concurrent_shutdown() {
             .health()
             .exporters
             .iter()
-            // Each of the two threads may be recording an event at this moment.
+            // Each of the two recording threads may have been recording an event when the shutdown ended.
             .all(|one| one.queued <= 2)
     );
 }
@@ -870,7 +905,7 @@ fn request_in_flight_during_a_change_is_delivered_once() {
     );
     let session = telemetry.session(session("one"));
     session.record_api_request(request());
-    let (arrivals, allow) = hold(&old);
+    let (arrivals, allow) = block_responses(&old);
     thread::scope(|scope| {
         let flushed = scope.spawn(|| telemetry.flush());
         arrivals.recv_timeout(PATIENCE).unwrap();
@@ -888,8 +923,8 @@ fn request_in_flight_during_a_change_is_delivered_once() {
     assert!(new.received().is_empty());
 }
 
-/// The exporter is removed twice while a request is in flight. The events that are recorded in between get the full
-/// timeout of the second removal.
+/// The exporter is removed twice while a request is in flight. The end of the first removal must not drop the events
+/// that are recorded in between.
 #[test]
 fn records_between_two_removals_of_an_exporter_are_delivered() {
     let protocol = Protocol::any();
@@ -898,7 +933,7 @@ fn records_between_two_removals_of_an_exporter_are_delivered() {
     let telemetry = telemetry(&receiver.endpoint(), protocol, &only_events);
     let session = telemetry.session(session("one"));
     session.record_api_request(request());
-    let (arrivals, allow) = hold(&receiver);
+    let (arrivals, allow) = block_responses(&receiver);
     change(&telemetry, &receiver, protocol, &OFF);
     arrivals.recv_timeout(PATIENCE).unwrap();
     change(&telemetry, &receiver, protocol, &only_events);
@@ -950,7 +985,7 @@ fn shutdown_is_complete_after_an_invalid_exporter_was_removed() {
 fn exporter_that_is_turned_on_again_while_it_drains_keeps_its_connection() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
-        let (arrivals, allow) = hold(&receiver);
+        let (arrivals, allow) = block_responses(&receiver);
         let (on, off) = (
             [("OTEL_METRICS_EXPORTER", "none")],
             [

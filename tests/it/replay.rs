@@ -31,7 +31,7 @@ pub(crate) fn variables(endpoint: &str) -> [(&str, &str); 7] {
     ]
 }
 
-/// Timeouts that are short for a receiver that accepts nothing.
+/// Short timeouts, for tests with a receiver that accepts nothing.
 pub(crate) const SHORT: [(&str, &str); 2] = [
     ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "300"),
     ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
@@ -50,6 +50,7 @@ pub(crate) struct Replay {
     input: ChildStdin,
     /// The lines of its standard error, as they are written.
     errors: mpsc::Receiver<String>,
+    /// The lines that were already taken from `errors`.
     seen: Vec<String>,
     _home: TempDir,
 }
@@ -108,7 +109,8 @@ impl Replay {
         }
     }
 
-    /// Closes the input. Returns the exit status and the lines of standard error.
+    /// Closes the input. Returns the exit status and the lines of standard error. The status is 0 if everything was
+    /// delivered, 2 after an invalid line, and 3 after a loss.
     pub(crate) fn end(mut self) -> (i32, Vec<String>) {
         drop(self.input);
         let status = self.child.wait().unwrap();
@@ -136,6 +138,7 @@ impl Replay {
     }
 }
 
+/// Returns the names of the events that a receiver accepted.
 pub(crate) fn names(receiver: &Receiver) -> Vec<String> {
     let logs = receiver.received().accepted().logs();
     logs.iter()
@@ -169,11 +172,11 @@ fn open_stream_is_exported_at_the_interval() {
 #[test]
 fn end_of_input_flushes_everything() {
     let receiver = Receiver::http();
-    let never = [
+    let hourly = [
         ("OTEL_LOGS_EXPORT_INTERVAL", "3600000"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "3600000"),
     ];
-    let mut replay = Replay::start(&receiver, &never);
+    let mut replay = Replay::start(&receiver, &hourly);
     replay.line(SESSION);
     replay.line(&skill("s"));
     // The last line needs no line feed.
@@ -239,6 +242,18 @@ fn invalid_lines_are_reported_with_their_number_and_skipped() {
 }
 
 #[test]
+fn byte_order_mark_is_ignored_only_at_the_beginning() {
+    let receiver = Receiver::http();
+    let mut replay = Replay::start(&receiver, &[]);
+    replay.line(&format!("\u{feff}{SESSION}"));
+    replay.line(&skill("first"));
+    replay.line(&format!("\u{feff}{}", skill("second")));
+    let errors = vec!["line 3: not a JSON object".to_owned()];
+    assert_eq!(replay.end(), (2, errors));
+    assert_eq!(names(&receiver), ["skill_activated"]);
+}
+
+#[test]
 fn overlong_line_is_skipped_within_a_memory_limit() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
@@ -270,8 +285,9 @@ fn overlong_line_is_skipped_within_a_memory_limit() {
 fn oldest_session_is_ended_when_too_many_are_open() {
     let receiver = Receiver::http();
     let mut replay = Replay::start(&receiver, &[]);
-    let lines = format!("{SESSION}\n").repeat(1_026) + &skill("newest");
-    replay.line(&lines);
+    let other_version = r#"{"step":"session","user_id":"u","app_version":"other"}"#;
+    replay.line(&format!("{SESSION}\n").repeat(1_026));
+    replay.line(&format!("{other_version}\n{}", skill("newest")));
     // There is one session end more than open sessions.
     replay.line(&format!("{}\n", r#"{"step":"session_end"}"#).repeat(1_025));
     let (status, errors) = replay.end();
@@ -282,7 +298,11 @@ fn oldest_session_is_ended_when_too_many_are_open() {
         [
             format!("line 1025: {full}"),
             format!("line 1026: {full}"),
-            "line 2052: no session is open".to_owned(),
+            format!(
+                r#"line 1028: {full}; app_version "other" is left out, the session goes on: the service's is "{}""#,
+                env!("CARGO_PKG_VERSION")
+            ),
+            "line 2054: no session is open".to_owned(),
         ]
     );
     assert_eq!(names(&receiver), ["skill_activated"]);
@@ -314,7 +334,6 @@ fn replay_exits_and_reports_losses_when_the_receiver_is_unavailable() {
     for n in 0..30_000 {
         replay.line(&skill(&n.to_string()));
     }
-    // The replay exits, and reports the loss.
     let (status, errors) = replay.end();
     assert_eq!(status, 3);
     assert!(
@@ -352,6 +371,7 @@ fn empty_strings_in_a_line_are_omitted() {
         );
     }
     let spans = received.spans();
+    // With an empty `parent_tool`, the request and the tool are children of the prompt.
     let interaction = spans.iter().find(|span| span.parent_span_id.is_empty());
     let parent = interaction.unwrap().span_id.clone();
     let children = spans.iter().filter(|span| span.parent_span_id == parent);
@@ -405,6 +425,7 @@ fn signal_ends_a_sleep_step() {
 #[test]
 fn signal_ends_the_wait_for_an_unavailable_receiver() {
     let receiver = unavailable();
+    // The step `flush` waits for an hour. After the signal, only the timeout of the shutdown applies.
     let limits = [
         ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "3600000"),
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),

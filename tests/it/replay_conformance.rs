@@ -1,9 +1,9 @@
 //! Transcripts of agent runs, and the telemetry that each of them must produce.
 //!
-//! The command `replay` replays `tests/transcripts/NAME.jsonl`. `NAME.json` has the variables and the expected data.
-//! In `NAME.json`, `standard` holds attributes that all items have, `prompt` is the number of an event's prompt (0 means
-//! before the first prompt), `span` and `parent_id` refer to an entry of `spans`, and `{"$present": true}` matches
-//! any string. In the expected output, `{"$any": […]}` matches what one of its values matches, `{"$traceparent": N}` the
+//! The command `replay` replays `tests/transcripts/NAME.jsonl`. `NAME.json` has the variables and the expected data. In
+//! `NAME.json`, `standard` holds attributes that all items have, `prompt` is the number of an event's prompt (0 means
+//! before the first prompt), `span` and `parent_id` refer to an entry of `spans`, and `{"$present": true}` matches any
+//! string. In the expected output, `{"$any": […]}` matches what one of its values matches, `{"$traceparent": N}` the
 //! `traceparent` of span N, and `{"$otel_variables": […]}` a list of `OTEL_` names that includes these.
 #![cfg(all(
     feature = "grpc",
@@ -42,7 +42,7 @@ const EXTRA: &[&str] = &[
     "tool_use_id",
     "workspace.host_paths",
 ];
-/// Attributes that every event has, which are compared separately.
+/// Attributes of events that are compared separately.
 const OF_EVENTS: &[&str] = &[
     "event.name",
     "event.timestamp",
@@ -158,6 +158,7 @@ impl Case {
             let first = first.entry(session(log)).or_insert(log.time);
             *first = log.time.min(*first);
         }
+        // Sorted by session, the one with the earliest event first, and then by number.
         let number = |log: &Log| log.attributes["event.sequence"].as_u64().unwrap();
         let mut logs = self.logs.clone();
         logs.sort_by_key(|log| (first[&session(log)], session(log), number(log)));
@@ -275,7 +276,7 @@ impl Case {
             found.push(format!("the total is {total}, not {wanted}"));
         }
         let unit = text(&metric["unit"]);
-        // In some cases, the unit of counts is empty.
+        // Some files have an empty unit for counts.
         let counted = unit.is_empty() && series[0].unit == "{count}";
         if series[0].unit != unit && !counted {
             found.push(format!("the unit is {:?}", series[0].unit));
@@ -311,7 +312,8 @@ impl Case {
         matched
     }
 
-    /// Matches the child spans of a matched span.
+    /// Matches the expected children of a matched span, or the expected roots. Each gets the received span that differs
+    /// least.
     fn match_children(
         &mut self,
         parent: Option<(u64, &Span)>,
@@ -387,10 +389,10 @@ impl Case {
                 found.push(format!("{what}: expected {}", expected[what]));
             }
         }
-        let steps = ["claude_code.llm_request", "claude_code.tool"];
-        let alone = !actual.iter().any(|name| steps.contains(name));
+        let calls = ["claude_code.llm_request", "claude_code.tool"];
+        let has_calls_inside = actual.iter().any(|name| calls.contains(name));
         if let Some(millis) = span.attributes.get("duration_ms").and_then(Value::as_u64)
-            && alone
+            && !has_calls_inside
             && (span.end - span.start).abs_diff(millis * 1_000_000) > SLACK_NANOS
         {
             found.push("duration_ms does not fit its times".to_owned());
@@ -400,6 +402,7 @@ impl Case {
             .events
             .iter()
             .filter(|actual| {
+                // Like the attributes of `EXTRA`, this event may be present without being expected.
                 let named = |event: &Value| event["name"] == actual.name.as_str();
                 actual.name != "gen_ai.request.attempt" || events.iter().any(named)
             })

@@ -13,12 +13,12 @@ use crate::replay::variables;
 use crate::support::{Answer, Attributes, Received, Receiver, Span};
 use crate::traces::{Spans, short_name};
 
-/// Switches tracing on.
-const TRACES: [(&str, &str); 2] = [
+/// Variables that turn tracing on.
+const ENABLE_TRACES: [(&str, &str); 2] = [
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
     ("OTEL_TRACES_EXPORTER", "otlp"),
 ];
-/// Switches all content on.
+/// Variables that turn all content on.
 const CONTENT: [(&str, &str); 4] = [
     ("OTEL_LOG_USER_PROMPTS", "1"),
     ("OTEL_LOG_TOOL_DETAILS", "1"),
@@ -55,7 +55,7 @@ impl Host {
         let home = tempfile::tempdir().unwrap();
         let mut child = example::program("replay", home.path())
             .envs(variables(&endpoint))
-            .envs(TRACES)
+            .envs(ENABLE_TRACES)
             .envs(more.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -112,7 +112,7 @@ impl Host {
 impl Ended {
     /// Asserts that every line was valid and everything was delivered.
     #[track_caller]
-    fn well(self) -> Received {
+    fn assert_complete(self) -> Received {
         assert_eq!((self.status, self.errors), (0, Vec::new()));
         self.received
     }
@@ -123,10 +123,10 @@ impl Ended {
 fn replayed(lines: &str, more: &[(&str, &str)]) -> Received {
     let mut host = Host::start(more);
     host.lines(&[lines]);
-    host.end().well()
+    host.end().assert_complete()
 }
 
-/// Everything that was received, in a form that two runs share.
+/// The received data, without what differs between two runs of the same transcript.
 #[derive(Debug, PartialEq)]
 struct Telemetry {
     events: Vec<String>,
@@ -134,16 +134,20 @@ struct Telemetry {
     spans: Vec<String>,
 }
 
-/// The names of a span and of the spans around it, outermost first.
+/// Returns the names of a span and of the spans around it, outermost first. Each has a label that identifies its call.
 fn path(spans: &[Span], id: &str) -> String {
     match spans.iter().find(|span| span.span_id == id) {
         None => id.to_owned(),
         Some(span) => {
-            let call = ["tool_use_id", "request_id", "error"]
+            let label = ["tool_use_id", "request_id", "error"]
                 .iter()
                 .find_map(|key| span.attributes.get(*key)?.as_str());
             let above = path(spans, &span.parent_span_id);
-            format!("{above}/{}({})", short_name(span), call.unwrap_or_default())
+            format!(
+                "{above}/{}({})",
+                short_name(span),
+                label.unwrap_or_default()
+            )
         }
     }
 }
@@ -202,7 +206,7 @@ impl Telemetry {
     }
 }
 
-/// Asserts that two transcripts emit the same, with and without content. Every line is inside the same session and prompt.
+/// Asserts that `single` and `live`, lines inside the same session and prompt, emit the same, with and without content.
 #[track_caller]
 fn assert_same(single: &str, live: &str) {
     let around = |lines: &str| {
@@ -336,7 +340,6 @@ fn live_steps_outside_of_prompts_emit_what_single_steps_emit() {
 {"step":"api_request","model":"m","request_id":"r1","cost_usd":1,"duration_ms":1000,"at":"2026-04-20T09:00:02Z"}
 {"step":"tool","tool_name":"Read","tool_use_id":"t1","duration_ms":1000,"at":"2026-04-20T09:00:03Z"}
 "#;
-    // The prompt in between does not end calls that were begun outside of it.
     let live = r#"
 {"step":"request_begin","request":"1","model":"m","at":"2026-04-20T09:00:01Z"}
 {"step":"request_end","request":"1","cost_usd":1,"request_id":"r1","at":"2026-04-20T09:00:02Z"}
@@ -354,7 +357,7 @@ fn traceparent(span: &Span) -> String {
 }
 
 #[test]
-fn named_answers_contain_the_context_of_the_named_call() {
+fn answer_to_a_question_with_an_id_has_the_context_of_the_named_call() {
     let mut host = Host::in_prompt();
     let env = |id: &str| json!({"step": "child_env", "tool_use_id": id}).to_string();
     let context = |id: &str| json!({"step": "trace_context", "tool_use_id": id}).to_string();
@@ -380,7 +383,7 @@ fn named_answers_contain_the_context_of_the_named_call() {
         END,
     ]);
     let outside = host.ask(r#"{"step":"trace_context"}"#);
-    let spans = Spans(host.end().well().spans());
+    let spans = Spans(host.end().assert_complete().spans());
 
     let execution = |tool: &str| traceparent(spans.child(spans.tool(tool), "tool.execution"));
     assert_eq!(before["tool_use_id"], "a");
@@ -432,7 +435,7 @@ fn answers_contain_the_tracestate_of_the_inbound_context() {
     let answer = host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
     assert_eq!(answer["set"]["TRACESTATE"], "vendor=1");
     host.lines(&[r#"{"step":"tool_end","tool_use_id":"t"}"#]);
-    host.end().well();
+    host.end().assert_complete();
 }
 
 #[test]
@@ -443,7 +446,7 @@ fn invalid_question_is_reported_and_answered_without_a_context() {
         early,
         json!({"tool_use_id": "t", "set": {}, "remove": [], "error": "no session is open"})
     );
-    // Without an id, a step of an earlier format is invalid as before, and has no answer.
+    // Without an id, `child_env` has no answer while no session is open.
     host.lines(&[
         r#"{"step":"child_env"}"#,
         SESSION,
@@ -492,8 +495,9 @@ fn invalid_question_is_reported_and_answered_without_a_context() {
 }
 
 #[test]
-fn step_with_an_id_that_is_not_open_is_invalid_and_records_nothing() {
+fn invalid_live_step_is_reported_and_records_nothing() {
     let mut host = Host::in_prompt();
+    // Lines, each with the beginning of its error, or an empty string if it is valid.
     let lines = [
         (
             r#"{"step":"tool_end","tool_use_id":"t"}"#,
@@ -665,12 +669,13 @@ fn end_of_a_prompt_ends_its_open_calls_and_their_context() {
         r#"{"step":"tool_executing","tool_use_id":"t","at":"2026-04-20T09:00:02Z"}"#,
         r#"{"step":"request_begin","model":"m","request":"r","at":"2026-04-20T09:00:02Z"}"#,
         r#"{"step":"prompt_end","at":"2026-04-20T09:00:05Z"}"#,
-        // Lines 8 to 11 are invalid: nothing gets the context of the prompt.
+        // Lines 8 to 11 are invalid, because they name calls that ended with their prompt.
         r#"{"step":"tool_end","tool_use_id":"t"}"#,
         r#"{"step":"request_end","request":"r","cost_usd":1}"#,
         r#"{"step":"request_begin","model":"m","request":"r2","parent_tool":"t"}"#,
         r#"{"step":"tool_begin","tool_name":"Read","tool_use_id":"t2","parent_tool":"t"}"#,
     ]);
+    // First outside of a prompt, then in the second prompt.
     for _ in 0..2 {
         let answer = host.ask(r#"{"step":"child_env","tool_use_id":"t"}"#);
         assert_eq!(answer["set"], json!({}));
@@ -693,6 +698,7 @@ fn end_of_a_prompt_ends_its_open_calls_and_their_context() {
     assert_eq!(ended.status, 2);
     let left = "live calls that ended without an outcome, because their prompt or session ended: 2 (the first one is the tool call \"t\")";
     assert_eq!(ended.errors[0], left);
+    // The four lines, and two questions in each of the two rounds.
     assert_eq!(ended.errors.len(), 1 + 8, "{:#?}", ended.errors);
     let spans = Spans(ended.received.spans());
     assert_eq!(
@@ -737,6 +743,7 @@ fn calls_that_are_open_at_the_end_of_the_input_are_ended() {
     ]);
     let ended = host.end();
     assert_eq!(ended.status, 0);
+    // One message for each of the two sessions.
     assert_eq!(ended.errors.len(), 2, "{:#?}", ended.errors);
     let spans = Spans(ended.received.spans());
     assert_eq!(
@@ -745,8 +752,9 @@ fn calls_that_are_open_at_the_end_of_the_input_are_ended() {
     );
 }
 
+/// Live calls do not change this context.
 #[test]
-fn child_env_without_an_id_depends_only_on_tool_steps() {
+fn child_env_without_an_id_has_the_context_of_the_last_tool_step() {
     let mut host = Host::in_prompt();
     let ask = r#"{"step":"child_env"}"#;
     let without = host.ask(ask);
@@ -762,15 +770,17 @@ fn child_env_without_an_id_depends_only_on_tool_steps() {
     assert_eq!(host.ask(ask), single);
     host.lines(&[r#"{"step":"tool_end","tool_use_id":"live"}"#]);
     assert_eq!(host.ask(ask), single);
-    let spans = Spans(host.end().well().spans());
+    let spans = Spans(host.end().assert_complete().spans());
     let execution = spans.child(spans.tool("Bash"), "tool.execution");
     let set = json!({"TRACEPARENT": traceparent(execution)});
     let remove = &single["remove"];
     assert_eq!(single, json!({"set": set, "remove": remove}));
 }
 
+/// Without an id, `child_env` has the context of the last `tool` step. After the first live call of a session, it has
+/// this context only until the end of that step's prompt.
 #[test]
-fn child_env_without_an_id_outlives_the_prompt_only_without_live_calls() {
+fn child_env_without_an_id_has_a_context_after_the_prompt_only_before_the_first_live_call() {
     let mut host = Host::in_prompt();
     let ask = r#"{"step":"child_env"}"#;
     let tool = r#"{"step":"tool","tool_name":"Bash","tool_use_id":"single","decision":"accept","source":"config"}"#;
@@ -793,11 +803,12 @@ fn child_env_without_an_id_outlives_the_prompt_only_without_live_calls() {
     assert_ne!(second, single);
     host.lines(&[END]);
     assert_eq!(host.ask(ask)["set"], json!({}));
-    host.end().well();
+    host.end().assert_complete();
 }
 
+/// Without an id, the questions would have the context of the tool and of the prompt.
 #[test]
-fn question_that_loses_its_id_gets_no_context() {
+fn question_with_an_invalid_id_gets_no_context() {
     let mut host = Host::in_prompt();
     host.lines(&[
         r#"{"step":"tool","tool_name":"Bash","tool_use_id":"t","decision":"accept","source":"config"}"#,
@@ -860,7 +871,7 @@ fn live_call_is_not_inside_a_tool_that_was_begun_outside_of_the_prompt() {
 }
 
 #[test]
-fn calls_of_a_stored_run_end_at_its_latest_time() {
+fn open_calls_end_at_the_latest_at_if_every_prompt_and_live_call_began_with_at() {
     let mut host = Host::start(&[]);
     host.lines(&[
         SESSION,
@@ -868,6 +879,7 @@ fn calls_of_a_stored_run_end_at_its_latest_time() {
         r#"{"step":"prompt","text":"1","at":"2026-04-20T09:00:00Z"}"#,
         r#"{"step":"tool_begin","tool_name":"Bash","tool_use_id":"t","at":"2026-04-20T09:00:01Z"}"#,
         r#"{"step":"skill_activated","skill_name":"s","skill_source":"builtin","at":"2026-04-20T09:00:05Z"}"#,
+        // Steps of other kinds may have no `at`.
         r#"{"step":"commit"}"#,
     ]);
     let ended = host.end();
@@ -883,7 +895,7 @@ fn calls_of_a_stored_run_end_at_its_latest_time() {
 }
 
 #[test]
-fn calls_of_a_current_run_end_at_the_end_of_the_input() {
+fn open_calls_end_at_the_end_of_the_input_if_prompt_and_live_call_began_without_at() {
     let before = std::time::SystemTime::now();
     let mut host = Host::in_prompt();
     host.lines(&[
@@ -912,6 +924,7 @@ fn oldest_live_call_ends_at_the_time_of_the_line_that_begins_too_many() {
         SESSION,
         r#"{"step":"prompt","text":"1","at":"2026-04-20T09:00:00Z"}"#,
     ]);
+    // Each second, 20 calls of each kind begin. The 1,025th begins 51 seconds after the first, and ends it.
     for n in 0..=1_024 {
         let at = format!("2026-04-20T09:00:{:02}Z", n / 20);
         let tool = json!({"step": "tool_begin", "tool_name": "Read", "tool_use_id": format!("t{n}"), "at": at});
@@ -936,6 +949,88 @@ fn oldest_live_call_ends_at_the_time_of_the_line_that_begins_too_many() {
         let oldest = spans.iter().filter(|span| short_name(span) == name);
         let oldest = oldest.min_by_key(|span| span.end).unwrap();
         assert_eq!(oldest.end - oldest.start, 51_000_000_000);
+    }
+}
+
+#[test]
+fn no_data_is_lost_when_every_line_ends_the_oldest_call() {
+    let mut host = Host::in_prompt();
+    host.receiver.answer(|_| {
+        thread::sleep(std::time::Duration::from_millis(50));
+        Answer::Ok
+    });
+    // More lines than the queue of an exporter holds.
+    const CALLS: usize = 20_000;
+    let begin =
+        |n| json!({"step": "tool_begin", "tool_name": "Read", "tool_use_id": format!("{n}")});
+    let lines: Vec<_> = (0..CALLS).map(|n| begin(n).to_string()).collect();
+    host.lines(&[&lines.join("\n")]);
+    let ended = host.end();
+    // All calls above the limit are reported, and the end of those that are open.
+    assert_eq!(ended.errors.len(), CALLS - 1_024 + 1);
+    assert_eq!(ended.status, 2);
+    let spans = ended.received.spans();
+    let tools = spans.iter().filter(|span| short_name(span) == "tool");
+    assert_eq!(tools.count(), CALLS);
+}
+
+#[test]
+fn time_of_a_recorded_line_with_a_report_counts_for_the_end_of_a_stored_run() {
+    let mut host = Host::start(&[]);
+    host.lines(&[
+        SESSION,
+        r#"{"step":"prompt","text":"1","at":"2026-04-20T09:00:00Z"}"#,
+        r#"{"step":"session","user_id":"u","app_version":"other","at":"2026-04-20T09:01:00Z"}"#,
+        // This line is not recorded.
+        r#"{"step":"session_start","at":"2026-04-20T09:02:00Z"}"#,
+    ]);
+    let ended = host.end();
+    assert_eq!(ended.errors.len(), 2, "{:#?}", ended.errors);
+    assert!(ended.errors[0].starts_with(r#"line 3: app_version "other" is left out"#));
+    let spans = ended.received.spans();
+    assert_eq!(spans[0].end - spans[0].start, 60_000_000_000);
+}
+
+#[test]
+fn errors_of_request_end_are_the_same_with_and_without_a_model() {
+    for (fields, reason) in [
+        (
+            r#""cost_usd":0,"stop_reason":"a","stop_reason":"b""#,
+            "duplicate field `stop_reason` (column 93)",
+        ),
+        (
+            r#""cost_usd":0,"input_tokens":-1"#,
+            "invalid value: integer `-1`, expected u64 (column 79)",
+        ),
+        (
+            r#""error":"e","status_code":500,"status_code":501"#,
+            "duplicate field `status_code` (column 92)",
+        ),
+    ] {
+        let mut host = Host::in_prompt();
+        host.lines(&[r#"{"step":"request_begin","model":"m","request":"r"}"#]);
+        for model in [
+            r#""model":"m""#,
+            r#""model":null"#,
+            r#""model":"""#,
+            r#""other":"m""#,
+        ] {
+            host.lines(&[&format!(
+                r#"{{"step":"request_end","request":"r",{model: <12},{fields}}}"#
+            )]);
+        }
+        // The request is still open.
+        host.lines(&[r#"{"step":"request_end","request":"r","cost_usd":0,"model":null}"#]);
+        let ended = host.end();
+        let expected: Vec<_> = (4..8)
+            .map(|line| format!("line {line}: {reason}"))
+            .collect();
+        assert_eq!(ended.errors, expected);
+        let logs = ended.received.logs();
+        let answered = logs
+            .iter()
+            .find(|log| log.name == "claude_code.api_request");
+        assert_eq!(answered.unwrap().attributes["model"], "m");
     }
 }
 
@@ -985,7 +1080,7 @@ fn times_of_live_steps_without_at_are_the_times_of_their_lines() {
         r#"{"step":"tool_end","tool_use_id":"t"}"#,
         END,
     ]);
-    let spans = Spans(host.end().well().spans());
+    let spans = Spans(host.end().assert_complete().spans());
     let tool = spans.tool("Bash");
     let wait = spans.child(tool, "tool.blocked_on_user");
     assert!(u128::from(wait.attributes["duration_ms"].as_u64().unwrap()) >= waited);
@@ -995,11 +1090,8 @@ fn times_of_live_steps_without_at_are_the_times_of_their_lines() {
 
 #[test]
 fn answers_do_not_wait_for_an_unavailable_receiver() {
-    let never = [
-        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "3600000"),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
-    ];
-    let mut host = Host::start(&never);
+    // An answer that waits for a flush arrives after an hour.
+    let mut host = Host::start(&[("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "3600000")]);
     host.receiver.answer(|_| Answer::status(503));
     host.lines(&[
         SESSION,
@@ -1012,7 +1104,7 @@ fn answers_do_not_wait_for_an_unavailable_receiver() {
     }
     host.lines(&[r#"{"step":"tool_end","tool_use_id":"t"}"#]);
     drop(host.input);
-    // The end of the input would wait for the flush.
+    // After the end of its input, the program also waits for a flush, so it is killed.
     host.child.kill().unwrap();
     host.child.wait().unwrap();
 }

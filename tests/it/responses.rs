@@ -1,4 +1,4 @@
-//! Requests from responses of the Messages API, whole and streamed, and their cost.
+//! Records of requests, made from responses of the Messages API, whole and streamed, and their cost.
 #![cfg(feature = "testing")]
 
 use claude_code_telemetry::{
@@ -166,6 +166,7 @@ fn large_and_deeply_nested_responses_are_read() {
         expected.clone().has_tool_call(false)
     );
 
+    // The usage before the deeply nested value is read, and the model after it is not.
     let depth = 1_000_000;
     let (open, close) = ("[".repeat(depth), "]".repeat(depth));
     let response = format!(r#"{{{usage},"content":{open}{close},"model":"unread"}}"#);
@@ -190,7 +191,7 @@ fn stream_states_the_same_as_a_response_wherever_it_is_divided() {
                 }
             }
             assert_eq!(response.into_request(), expected(), "{size}");
-            // The first token has arrived with the empty line after the first content block.
+            // `push` returns true once: for the chunk with the end of the first event `content_block_start`.
             let start = stream.find("content_block_start").unwrap();
             let next = stream.find("event: content_block_delta").unwrap();
             assert_eq!(first_tokens.len(), 1);
@@ -211,6 +212,7 @@ fn events_that_a_client_has_separated_are_read() {
     });
     let first: Vec<bool> = events.map(|data| response.event(&data)).collect();
     assert_eq!(first.iter().filter(|first| **first).count(), 1);
+    // The third event is the first `content_block_start`.
     assert!(first[2]);
     for (name, value) in [
         ("content-type", "text/event-stream"),
@@ -391,6 +393,37 @@ fn requests_without_a_cost_are_counted_and_each_model_is_reported_once() {
         )
     };
     assert_eq!(messages, [of("odd-1"), of("odd-2")]);
+}
+
+#[test]
+fn cost_is_not_missed_where_none_is_sent() {
+    let environment = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+        ("OTEL_TRACES_EXPORTER", "console"),
+    ];
+    for environment in [
+        environment,
+        [
+            environment[0],
+            environment[1],
+            ("OTEL_METRICS_EXPORTER", "console"),
+        ],
+    ] {
+        let config = Config::builder().environment(environment).build();
+        let builder = Telemetry::builder(config, Service::new("agent", "1.0"));
+        let telemetry = builder.console_writer(std::io::sink()).start();
+        let session = telemetry.session(Identity::new().user_id("kim"));
+        // An event, which neither exporter takes.
+        session.record_api_request_event(ApiRequest::new("m"));
+        session.record_api_request_event(ApiRequest::new("m").cost_usd(-1.0));
+        if environment[2].0 == "OTEL_TRACES_EXPORTER" {
+            session.llm_request("m").finish(ApiRequest::new("m"));
+        }
+        let health = telemetry.health();
+        assert_eq!(health.requests_without_cost, 0, "{environment:?}");
+        assert_eq!(health.invalid_measurements, 0, "{environment:?}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use claude_code_telemetry::{
 use serde_json::{Value, json};
 
 const THREADS: usize = 8;
-const EVENTS: usize = 1_000;
+const RECORDS_PER_THREAD: usize = 1_000;
 
 fn start(receiver: &Receiver) -> Telemetry {
     telemetry(&receiver.endpoint(), Protocol::any(), &[])
@@ -34,7 +34,7 @@ fn sequence_numbers_are_unique_and_contiguous_across_eight_threads() {
         for number in 0..THREADS {
             let session = session.clone();
             scope.spawn(move || {
-                for n in 0..EVENTS {
+                for n in 0..RECORDS_PER_THREAD {
                     let id = format!("{number}-{n}");
                     session.record_tool_result(ToolResult::new("Read").tool_use_id(id));
                 }
@@ -45,7 +45,12 @@ fn sequence_numbers_are_unique_and_contiguous_across_eight_threads() {
     let logs = receiver.received().logs();
     let mut numbers: Vec<u64> = logs.iter().map(sequence).collect();
     numbers.sort_unstable();
-    assert!(numbers.iter().copied().eq(0..(THREADS * EVENTS) as u64));
+    assert!(
+        numbers
+            .iter()
+            .copied()
+            .eq(0..(THREADS * RECORDS_PER_THREAD) as u64)
+    );
 
     // The sequence numbers of a thread's events follow the order in which they were recorded.
     let mut threads: BTreeMap<String, Vec<(usize, u64)>> = BTreeMap::new();
@@ -60,7 +65,7 @@ fn sequence_numbers_are_unique_and_contiguous_across_eight_threads() {
     assert_eq!(threads.len(), THREADS);
     for events in threads.values_mut() {
         events.sort_unstable();
-        assert_eq!(events.len(), EVENTS);
+        assert_eq!(events.len(), RECORDS_PER_THREAD);
         assert!(events.windows(2).all(|pair| pair[0].1 < pair[1].1));
     }
 }
@@ -117,7 +122,8 @@ fn explicit_time_applies_to_events_but_not_to_metrics() {
     let long_ago = UNIX_EPOCH + Duration::from_millis(1_000_000_000_007);
     let tokens = TokenUsage::new().input(5);
     session.record_api_request(ApiRequest::new("sonnet").tokens(tokens).at(long_ago));
-    session.prompt(UserPrompt::new("x").at(UNIX_EPOCH - Duration::from_secs(1)));
+    let prompt = UserPrompt::new("x").at(UNIX_EPOCH - Duration::from_secs(1));
+    session.prompt(prompt).end();
     session
         .record_tool_result(ToolResult::new("Read").at(UNIX_EPOCH + Duration::from_secs(1 << 40)));
     session.record_tool_result(ToolResult::new("Read"));
@@ -230,7 +236,7 @@ fn every_commit_is_counted_while_the_identity_changes() {
         for _ in 0..4 {
             let session = session.clone();
             scope.spawn(move || {
-                for _ in 0..EVENTS {
+                for _ in 0..RECORDS_PER_THREAD {
                     session.record_commit(Commit::new());
                 }
             });
@@ -245,10 +251,12 @@ fn every_commit_is_counted_while_the_identity_changes() {
     host::assert_delta(&points);
     assert_eq!(
         sum(&select(&points, "claude_code.commit.count", &[])),
-        (4 * EVENTS) as f64
+        (4 * RECORDS_PER_THREAD) as f64
     );
 }
 
+/// An event of a prompt has the id of that prompt. An event of the session has the id of the newest prompt, even after
+/// its end, and none before the first prompt.
 #[test]
 fn events_have_the_id_of_their_prompt() {
     let receiver = Protocol::any().receiver();

@@ -163,16 +163,17 @@ fn empty_value_unsets_lower_layers() {
         let config = machine.config_with(&on, true);
         let canceled = setting(&config, SHARED).unwrap();
         assert_eq!(canceled.overrode().next().unwrap().0, "a=b");
-        let may = !matches!(layer, Layer::Local | Layer::Project);
-        assert_eq!(config.is_enabled(), !may, "{file}");
+        // A project's files may not turn telemetry on or off.
+        let may_disable = !matches!(layer, Layer::Local | Layer::Project);
+        assert_eq!(config.is_enabled(), !may_disable, "{file}");
         let enable = setting(&config, ENABLE).unwrap();
         let overrode: Vec<_> = enable.overrode().map(|(value, _)| value).collect();
-        assert_eq!(overrode, if may { &["1"][..] } else { &[] });
+        assert_eq!(overrode, if may_disable { &["1"][..] } else { &[] });
     }
 }
 
 #[test]
-fn malformed_file_is_reported_with_its_position_and_others_are_read() {
+fn malformed_file_is_reported_and_the_others_are_read() {
     for (settings, problem) in [
         (
             "{\n  \"env\": {\"A\": \"CANARY\" \"B\"}\n}",
@@ -311,6 +312,7 @@ mod unix {
         let origin = setting(&config, NAME).unwrap().origin();
         assert_eq!(origin.file(), Some(&*machine.path(USER)));
         fs::remove_file(real).unwrap();
+        // A user file that is a dangling link counts as absent.
         assert_eq!(machine.config().warnings(), []);
     }
 
@@ -360,6 +362,7 @@ mod unix {
                 assert!(
                     all[0].contains("cannot be read") && all[0].contains(path.to_str().unwrap())
                 );
+                // Unreadable managed settings also turn off the project's settings.
                 let project = setting(&config, SHARED).map(Setting::value);
                 let expected = (file == USER).then_some("a=project");
                 assert_eq!(project, expected, "{all:?}");

@@ -1,4 +1,5 @@
-//! Shutdown is bounded in time, final and counted, no matter when and how often it is called.
+//! A flush and a shutdown end within their timeouts. Health counts the data that a shutdown did not deliver, and the
+//! records after it.
 #![cfg(any(feature = "grpc", feature = "http"))]
 
 use std::sync::Barrier;
@@ -16,7 +17,9 @@ use claude_code_telemetry::{
     Tokens, ToolResult,
 };
 
+/// The timeout of a flush and of a shutdown that get no response. It is short, because such a test waits for it.
 const LIMIT: Duration = Duration::from_millis(300);
+/// The variables that set both timeouts to [`LIMIT`].
 const LIMITS: [(&str, &str); 2] = [
     ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "300"),
     ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300"),
@@ -181,6 +184,7 @@ fn only_points_with_new_values_are_lost_when_they_are_rejected() {
         assert!(telemetry.flush().is_complete());
         receiver.answer(|_| Answer::status(400));
         for expected in [0, 1] {
+            // This flush repeats earlier values, so it adds no loss. The one below sends a new commit, which is lost.
             let report = telemetry.flush();
             assert_eq!(report.is_complete(), expected == 0, "{report}");
             let health = telemetry.health();
@@ -288,6 +292,7 @@ fn records_after_shutdown_are_dropped_and_counted() {
     let report = telemetry.shutdown();
     assert!(!report.is_complete());
     let events = otlp(&telemetry.health(), Signal::Logs);
+    // Dropped: the tool result of the old session, and the prompt and the tool result of the new one.
     assert_eq!(
         (events.delivered, events.dropped.shutdown, events.queued),
         (1, 3, 0)
@@ -337,7 +342,7 @@ fn dropping_the_last_handle_delivers_within_the_deadline() {
         assert_eq!(receiver.received().logs().len(), 2);
         // The session outlives the telemetry, and its calls do nothing.
         record(&session);
-        session.prompt("Fix the bug");
+        session.prompt("Fix the bug").end();
 
         let hole = black_hole();
         let telemetry = telemetry(&hole.endpoint(), protocol, &LIMITS);
@@ -424,7 +429,7 @@ fn disabled_telemetry_does_nothing() {
         let text = report.to_string();
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
         assert_eq!(first, expected);
-        // Exporters are configured but have no effect, which causes a warning.
+        // The other lines are the warnings about the configuration, such as one about exporters without effect.
         assert_eq!(
             rest.is_empty(),
             telemetry.explain().warnings().is_empty(),

@@ -41,10 +41,11 @@ use tonic::{Code, Response, Status};
 
 /// The smallest limit in these tests, which admits a few items.
 const LIMIT: usize = 8 * 1024;
-/// The length of a large string in bytes, which exceeds the small limits in these tests.
+/// The length of a large string in bytes. A request holds one of them, but not all that a test records.
 const GIANT: usize = 300 * 1024;
 const SESSIONS: usize = 40;
-const EACH: usize = 5;
+/// The number of prompts that [`work`] records in each session.
+const PROMPTS: usize = 5;
 
 const EXTRA: [(&str, &str); 4] = [
     ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
@@ -58,11 +59,11 @@ fn start(endpoint: &str, protocol: Protocol, extra: &[(&str, &str)]) -> Telemetr
 }
 
 /// Records events, spans and metrics of different sizes in many sessions.
-fn work(telemetry: &Telemetry) -> Vec<Session> {
+fn record_sessions(telemetry: &Telemetry) -> Vec<Session> {
     let sessions: Vec<_> = (0..SESSIONS)
         .map(|n| telemetry.session(session(&format!("s-{n:02}"))))
         .collect();
-    for n in 0..EACH {
+    for n in 0..PROMPTS {
         for (number, session) in sessions.iter().enumerate() {
             let text = "x".repeat(1 + (n * SESSIONS + number) * 7);
             let prompt = session.prompt(UserPrompt::new(text));
@@ -75,11 +76,11 @@ fn work(telemetry: &Telemetry) -> Vec<Session> {
     sessions
 }
 
-/// Asserts that the data of `rounds` rounds of [`work`] arrived: once and in order.
+/// Asserts that the data of `rounds` rounds of [`record_sessions`] arrived: once and in order.
 #[track_caller]
 fn assert_all(received: &Received, rounds: usize) {
     let logs = received.logs();
-    let count = rounds * SESSIONS * EACH;
+    let count = rounds * SESSIONS * PROMPTS;
     assert_eq!(logs.len(), 2 * count);
     for n in 0..SESSIONS {
         let id = format!("s-{n:02}");
@@ -88,7 +89,7 @@ fn assert_all(received: &Received, rounds: usize) {
             .filter(|log| log.attributes["session.id"] == id.as_str())
             .map(|log| log.attributes["event.sequence"].as_u64().unwrap())
             .collect();
-        let wanted = 0..(2 * rounds * EACH) as u64;
+        let wanted = 0..(2 * rounds * PROMPTS) as u64;
         assert_eq!(sequence, wanted.collect::<Vec<_>>(), "{id}");
     }
     // The order of recording is kept across sessions too.
@@ -105,6 +106,7 @@ fn assert_all(received: &Received, rounds: usize) {
     assert!((cost / (0.1 * count as f64) - 1.0).abs() < 1e-9);
 }
 
+/// Returns the response of a receiver that rejects requests of more than `limit` bytes; `None` if the request fits.
 fn too_large(protocol: Protocol, request: &Request, limit: usize) -> Option<Answer> {
     let size = request.body.len();
     (size > limit).then(|| match protocol {
@@ -121,17 +123,17 @@ fn too_large(protocol: Protocol, request: &Request, limit: usize) -> Option<Answ
 }
 
 #[test]
-fn oversized_batches_are_halved_until_they_fit() {
+fn oversized_batches_are_split_until_they_fit() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         receiver
             .answer_by(move |_, request| too_large(protocol, request, LIMIT).unwrap_or(Answer::Ok));
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
-        let _sessions = work(&telemetry);
+        let _sessions = record_sessions(&telemetry);
         let report = telemetry.flush();
         assert!(report.is_complete(), "{report}");
         assert_all(&receiver.received().accepted(), 1);
-        let _more = work(&telemetry);
+        let _more = record_sessions(&telemetry);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         let received = receiver.received();
@@ -153,7 +155,7 @@ fn split_batches_are_retried_when_the_receiver_is_unavailable() {
             })
         });
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
-        let _sessions = work(&telemetry);
+        let _sessions = record_sessions(&telemetry);
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         assert_all(&receiver.received().accepted(), 1);
@@ -176,7 +178,7 @@ fn only_an_oversized_item_is_dropped_and_counted() {
             .account_id(long);
         let giant = telemetry.session(session(&"g".repeat(2 * LIMIT)).identity(identity));
         giant.record_tool_result(ToolResult::new("Read"));
-        let _sessions = work(&telemetry);
+        let _sessions = record_sessions(&telemetry);
         giant.prompt("Fix the bug").end();
         giant.record_commit(Commit::new());
         let report = telemetry.flush();
@@ -197,7 +199,7 @@ fn only_an_oversized_item_is_dropped_and_counted() {
             assert!(exporter.last_error.is_some());
         }
         // Later data is delivered.
-        let _more = work(&telemetry);
+        let _more = record_sessions(&telemetry);
         telemetry.flush();
         assert_all(&receiver.received().accepted(), 2);
     }
@@ -227,7 +229,7 @@ fn requests_stay_under_4_mib_and_state_their_length() {
                     char::from(b'a' + (noise >> 60) as u8)
                 })
                 .collect();
-            // More than the 3.5 MiB of one request.
+            // More than 3.5 MiB in total, at which the exporter splits a batch.
             let count = 13;
             for _ in 0..count {
                 session.prompt(text.clone()).end();
@@ -360,7 +362,7 @@ fn start_tonic_server(limit: Option<usize>) -> (TonicServer, String, oneshot::Se
 fn tonic_server_with_the_default_limit_accepts_everything() {
     let (tonic_server, endpoint, _stop) = start_tonic_server(None);
     let telemetry = start(&endpoint, Protocol::Grpc, &[]);
-    let _sessions = work(&telemetry);
+    let _sessions = record_sessions(&telemetry);
     let session = telemetry.session(session("large"));
     for _ in 0..80 {
         session.prompt("y".repeat(GIANT)).end();
@@ -371,7 +373,7 @@ fn tonic_server_with_the_default_limit_accepts_everything() {
     let received = tonic_server.received();
     let logs = received.logs();
     assert_eq!(logs.iter().filter(|log| large(&log.attributes)).count(), 80);
-    assert_eq!(logs.len(), 80 + 2 * SESSIONS * EACH);
+    assert_eq!(logs.len(), 80 + 2 * SESSIONS * PROMPTS);
 }
 
 #[test]
@@ -380,7 +382,8 @@ fn tonic_server_with_a_small_limit_gets_split_batches() {
         let (tonic_server, endpoint, _stop) = start_tonic_server(Some(LIMIT));
         let extra = [("OTEL_EXPORTER_OTLP_COMPRESSION", compression)];
         let telemetry = start(&endpoint, Protocol::Grpc, &extra);
-        let _sessions = work(&telemetry);
+        let _sessions = record_sessions(&telemetry);
+        // The session id makes this event too large by itself.
         telemetry
             .session(session(&"g".repeat(2 * LIMIT)))
             .record_tool_result(ToolResult::new("Read"));

@@ -12,7 +12,7 @@ use crate::events_host::{LONG, Variable, configuration, exporter, last_error, re
 use crate::support;
 use crate::support::Receiver;
 use crate::support::tls::{
-    ALL_VERSIONS, Authority, Behavior, Files, Front, Handshake, Issued, ONLY_1_2,
+    ALL_VERSIONS, Authority, Behavior, Files, Handshake, Issued, ONLY_1_2, TlsServer,
 };
 use claude_code_telemetry::{ExporterState, Service, Signal, Telemetry};
 
@@ -59,6 +59,7 @@ fn assert_fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bo
     loop {
         let started = Instant::now();
         let report = telemetry.flush_within(Duration::from_millis(250));
+        // The deadline, and slack for a busy machine.
         assert!(started.elapsed() < Duration::from_secs(8));
         assert!(!report.is_complete());
         let health = exporter(telemetry, Signal::Logs);
@@ -89,8 +90,8 @@ fn certificate_of_the_configured_authority_is_accepted() {
                 versions,
                 ..behavior(protocol, authority.local())
             };
-            let front = Front::before(receiver.port(), &behavior);
-            let endpoint = format!("https://{host}:{}", front.port());
+            let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+            let endpoint = format!("https://{host}:{}", tls_server.port());
             let all = [
                 (CA, ca.as_str()),
                 ("OTEL_METRICS_EXPORTER", "otlp"),
@@ -105,7 +106,7 @@ fn certificate_of_the_configured_authority_is_accepted() {
             assert!(!received.spans().is_empty());
             let requests = received.requests.iter();
             for request in requests.filter(|_| protocol != "grpc") {
-                let name = format!("{host}:{}", front.port());
+                let name = format!("{host}:{}", tls_server.port());
                 assert_eq!(request.headers["host"], name);
             }
             let expected = Handshake {
@@ -113,10 +114,10 @@ fn certificate_of_the_configured_authority_is_accepted() {
                 client_certificate: false,
             };
             // There is one connection for each signal.
-            assert_eq!(front.handshakes(), vec![expected; 3], "{protocol}");
+            assert_eq!(tls_server.handshakes(), vec![expected; 3], "{protocol}");
         }
     }
-    // The default provider of the process belongs to the host.
+    // The exporters leave the default crypto provider of the process to the host.
     let default = tokio_rustls::rustls::crypto::CryptoProvider::get_default();
     assert!(default.is_none());
 }
@@ -128,8 +129,9 @@ fn configured_self_signed_certificate_is_accepted() {
     let ca = files.write("ca.pem", &issued.certificate);
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behavior(protocol, issued.clone()));
-        let endpoint = format!("https://localhost:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
+        let endpoint = format!("https://localhost:{}", tls_server.port());
         assert_delivers(&start(protocol, &endpoint, &[(CA, &ca)]), &receiver);
     }
 }
@@ -157,15 +159,15 @@ fn configured_client_certificate_is_presented() {
                 versions,
                 ..behavior(protocol, authority.local())
             };
-            let front = Front::before(receiver.port(), &behavior);
-            let endpoint = format!("https://localhost:{}", front.port());
+            let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+            let endpoint = format!("https://localhost:{}", tls_server.port());
             let identity = [
                 (CA, ca.as_str()),
                 (names[0], certificate.as_str()),
                 (names[1], key.as_str()),
             ];
             assert_delivers(&start(protocol, &endpoint, &identity), &receiver);
-            assert!(front.handshakes()[0].client_certificate);
+            assert!(tls_server.handshakes()[0].client_certificate);
         }
     }
 }
@@ -186,8 +188,8 @@ fn error_explains_a_missing_or_foreign_client_certificate() {
                 versions,
                 ..behavior(protocol, authority.local())
             };
-            let front = Front::before(receiver.port(), &behavior);
-            let name = format!("localhost:{}", front.port());
+            let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+            let name = format!("localhost:{}", tls_server.port());
             let endpoint = format!("https://{name}");
             let wanted = "it wants a client certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
             let telemetry = start(protocol, &endpoint, &[(CA, &ca)]);
@@ -211,13 +213,13 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
     let (authority, other) = (Authority::new("ours"), Authority::new("other"));
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
-    let unknown_to_us = "the certificate of it is not signed by a known authority: the file of OTEL_EXPORTER_OTLP_CERTIFICATE does not hold its authority";
+    let unknown_to_file = "the certificate of it is not signed by a known authority: the file of OTEL_EXPORTER_OTLP_CERTIFICATE does not hold its authority";
     let unknown = "the certificate of it is not signed by a known authority: set OTEL_EXPORTER_OTLP_CERTIFICATE";
     let local = || authority.local();
     let of_the_file = [(CA, ca.as_str())];
     let cases: [(Issued, &[Variable<'_>], &str); 8] = [
         (
-            Authority::serving(&["localhost"]).itself(),
+            Authority::for_names(&["localhost"]).self_issued(),
             &of_the_file,
             "the certificate of it is marked as an authority's (CA:TRUE) and is not in the file of OTEL_EXPORTER_OTLP_CERTIFICATE: add it there, or use one without the mark",
         ),
@@ -226,7 +228,7 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
             &of_the_file,
             "the certificate of it is not valid yet: is the clock right?",
         ),
-        (other.local(), &of_the_file, unknown_to_us),
+        (other.local(), &of_the_file, unknown_to_file),
         (
             authority.issue(&["a.example", "*.b.example", "10.0.0.1"]),
             &of_the_file,
@@ -257,8 +259,9 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
                 continue;
             }
             let receiver = receiver(protocol);
-            let front = Front::before(receiver.port(), &behavior(protocol, issued.clone()));
-            let name = format!("localhost:{}", front.port());
+            let tls_server =
+                TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
+            let name = format!("localhost:{}", tls_server.port());
             let telemetry = start(protocol, &format!("https://{name}"), variables);
             assert_fails(&telemetry, &name, |message| message == *expected);
             assert!(receiver.received().is_empty() && receiver.connections() == 0);
@@ -274,8 +277,9 @@ fn node_extra_ca_certs_is_trusted_unless_an_otlp_authority_is_set() {
     let wrong = files.write("wrong.pem", other.pem());
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behavior(protocol, authority.local()));
-        let name = format!("localhost:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
+        let name = format!("localhost:{}", tls_server.port());
         let endpoint = format!("https://{name}");
         let extra = ("NODE_EXTRA_CA_CERTS", ca.as_str());
         assert_delivers(&start(protocol, &endpoint, &[extra]), &receiver);
@@ -307,8 +311,9 @@ fn error_explains_a_tls_server_at_an_http_endpoint() {
     let authority = Authority::new("ours");
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behavior(protocol, authority.local()));
-        let name = format!("127.0.0.1:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
+        let name = format!("127.0.0.1:{}", tls_server.port());
         let telemetry = start(protocol, &format!("http://{name}"), &[]);
         // The error depends on whether the alert or the end of the connection is noticed first.
         assert_fails(&telemetry, &name, |message| {
@@ -332,8 +337,9 @@ fn error_explains_another_protocol_over_tls() {
         ),
     ] {
         let receiver = receiver(theirs);
-        let front = Front::before(receiver.port(), &behavior(theirs, authority.local()));
-        let name = format!("localhost:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(theirs, authority.local()));
+        let name = format!("localhost:{}", tls_server.port());
         let telemetry = start(ours, &format!("https://{name}"), &[(CA, &ca)]);
         assert_fails(&telemetry, &name, |message| message == expected);
     }
@@ -411,6 +417,7 @@ fn unusable_files_turn_off_only_their_exporter() {
     let both = |certificate: &str, key: &str| {
         vec![(CERTIFICATE, certificate.to_owned()), (KEY, key.to_owned())]
     };
+    // Variables, the variable that the warning is about, and the problem that it states.
     type Case<'a> = (Vec<(&'a str, String)>, &'a str, &'a str);
     let cases: Vec<Case<'_>> = vec![
         (vec![(CA, missing)], CA, &unreadable),
@@ -526,9 +533,10 @@ fn unusable_files_turn_off_only_their_exporter() {
                 .find(|text| text.ends_with(&words))
                 .unwrap_or_else(|| panic!("{words}: {:?}", config.warnings()));
             let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
-            let off = exporter(&telemetry, Signal::Logs);
-            assert_eq!(off.state, ExporterState::Off);
-            assert_eq!(off.last_error.unwrap().message, warning);
+            let logs = exporter(&telemetry, Signal::Logs);
+            assert_eq!(logs.state, ExporterState::Off);
+            assert_eq!(logs.last_error.unwrap().message, warning);
+            // Metrics go to an http:// endpoint, for which the files are not used.
             record(&telemetry);
             telemetry.flush_within(LONG);
             assert!(!receiver.received().accepted().points().is_empty());
@@ -558,8 +566,9 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
     // The file is used once it exists.
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behavior(protocol, authority.local()));
-        let endpoint = format!("https://localhost:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
+        let endpoint = format!("https://localhost:{}", tls_server.port());
         let extra = files.path(&protocol.replace('/', "-"));
         let variables = [("NODE_EXTRA_CA_CERTS", extra.to_str().unwrap())];
         let config = configuration(protocol, &endpoint, &variables);
@@ -590,8 +599,8 @@ fn telemetry_certificates_without_tls_are_reported() {
         ],
     );
     let warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
-    // `NODE_EXTRA_CA_CERTS` and `CLAUDE_CODE_CLIENT_CERT` also apply to connections of the host, so that they cause no
-    // warning.
+    // `NODE_EXTRA_CA_CERTS` and `CLAUDE_CODE_CLIENT_CERT` also apply to connections of the host, and no exporter of
+    // metrics is configured, so that these three variables cause no warning.
     let words = "/nonexistent (environment): has no effect where the endpoint is http://; write https:// there to use TLS";
     assert_eq!(
         warnings,
@@ -630,16 +639,16 @@ fn signal_specific_certificates_apply_to_that_signal() {
     ];
     for protocol in PROTOCOLS {
         let receivers = [receiver(protocol), receiver(protocol)];
-        let fronts =
+        let behaviors =
             [(&general, &clients), (&special, &others)].map(|(server, clients)| Behavior {
                 clients: Some(clients.pem().to_owned()),
                 ..behavior(protocol, server.local())
             });
-        let fronts = [
-            Front::before(receivers[0].port(), &fronts[0]),
-            Front::before(receivers[1].port(), &fronts[1]),
+        let tls_servers = [
+            TlsServer::in_front_of(receivers[0].port(), &behaviors[0]),
+            TlsServer::in_front_of(receivers[1].port(), &behaviors[1]),
         ];
-        let of_logs = format!("https://localhost:{}/v1/logs", fronts[1].port());
+        let of_logs = format!("https://localhost:{}/v1/logs", tls_servers[1].port());
         let of_logs = match protocol {
             "grpc" => of_logs.trim_end_matches("/v1/logs"),
             _ => &of_logs,
@@ -652,7 +661,7 @@ fn signal_specific_certificates_apply_to_that_signal() {
             ("OTEL_METRICS_EXPORTER", "otlp"),
             ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", of_logs),
         ]);
-        let endpoint = format!("https://localhost:{}", fronts[0].port());
+        let endpoint = format!("https://localhost:{}", tls_servers[0].port());
         let telemetry = start(protocol, &endpoint, &more);
         record(&telemetry);
         assert!(telemetry.flush_within(LONG).is_complete(), "{protocol}");
@@ -682,8 +691,8 @@ fn renewed_files_are_used_after_a_failure() {
         });
         let [ca, certificate, key] = write(0);
         let mut receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behaviors[0]);
-        let name = format!("localhost:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behaviors[0]);
+        let name = format!("localhost:{}", tls_server.port());
         let variables = [
             (CA, ca.as_str()),
             (CERTIFICATE, certificate.as_str()),
@@ -693,7 +702,7 @@ fn renewed_files_are_used_after_a_failure() {
         assert_delivers(&telemetry, &receiver);
 
         // First, the receiver gets new certificates.
-        front.change(&behaviors[1]);
+        tls_server.change(&behaviors[1]);
         receiver.restart();
         assert_fails(&telemetry, &name, |message| {
             message.contains("not signed by a known authority")

@@ -16,7 +16,8 @@ use claude_code_telemetry::{
 };
 
 const COMMITS: &str = "claude_code.commit.count";
-const SHARED: (&str, &str) = ("OTEL_METRICS_INCLUDE_SESSION_ID", "false");
+/// Without the session id, sessions of the same identity share their series.
+const WITHOUT_SESSION_ID: (&str, &str) = ("OTEL_METRICS_INCLUDE_SESSION_ID", "false");
 const CUMULATIVE: (&str, &str) = (
     "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
     "cumulative",
@@ -70,7 +71,7 @@ fn two_equal_sessions(telemetry: &Telemetry) {
 #[test]
 fn delta_points_add_up_across_sessions_with_equal_attributes() {
     let receiver = Protocol::any().receiver();
-    let telemetry = start(&receiver, &[SHARED]);
+    let telemetry = start(&receiver, &[WITHOUT_SESSION_ID]);
     two_equal_sessions(&telemetry);
     let points = points(&receiver);
     assert_delta(&points);
@@ -90,7 +91,7 @@ fn delta_points_add_up_across_sessions_with_equal_attributes() {
 #[test]
 fn cumulative_points_add_up_across_sessions_with_equal_attributes() {
     let receiver = Protocol::any().receiver();
-    let telemetry = start(&receiver, &[SHARED, CUMULATIVE]);
+    let telemetry = start(&receiver, &[WITHOUT_SESSION_ID, CUMULATIVE]);
     two_equal_sessions(&telemetry);
     let points = points(&receiver);
     assert_cumulative(&points);
@@ -116,12 +117,16 @@ fn otlp_and_console_readers_get_the_same_totals() {
     let environment = host::environment(
         &receiver.endpoint(),
         Protocol::any(),
-        &[SHARED, ("OTEL_METRICS_EXPORTER", "console,otlp")],
+        &[
+            WITHOUT_SESSION_ID,
+            ("OTEL_METRICS_EXPORTER", "console,otlp"),
+        ],
     );
     let telemetry = Telemetry::builder(host::config(environment), host::service())
         .console_writer(screen.clone())
         .start();
     two_equal_sessions(&telemetry);
+    // This flush may time out, so that the shutdown resends its data.
     telemetry.flush_within(Duration::from_millis(1));
     assert!(telemetry.shutdown().is_complete());
     let points = points(&receiver);
@@ -173,7 +178,7 @@ fn cumulative_series_continue_when_a_session_is_opened_again() {
     for round in 0..3 {
         let again = telemetry.session(session("again"));
         commit(&again, 2);
-        again.prompt("Fix the bug");
+        again.prompt("Fix the bug").end();
         flush(&telemetry);
         drop(again);
         flush(&telemetry);
@@ -301,6 +306,7 @@ fn measurements_of_an_outage_arrive_in_a_single_point() {
     flush(&telemetry);
     let points = points(&receiver);
     assert_delta(&points);
+    // The point that was in flight when the outage began is resent unchanged.
     assert_eq!(values(&select(&points, COMMITS, &[])), [1.0, 200.0]);
 }
 

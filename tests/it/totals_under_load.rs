@@ -55,7 +55,7 @@ fn totals_are_exact_while_eight_threads_record() {
         let session = telemetry.session(session("busy"));
         let request = ApiRequest::new("sonnet").cost_usd(0.25);
         let request = request.tokens(TokenUsage::new().input(1).output(2));
-        // At least one flush is in flight while the threads record each portion.
+        // The threads record in portions, and a flush begins together with each.
         let portion = Barrier::new(THREADS + 1);
         thread::scope(|scope| {
             for _ in 0..THREADS {
@@ -241,6 +241,7 @@ fn series_of_many_sessions_are_split_into_small_requests() {
         let telemetry = telemetry(
             &receiver.endpoint(),
             protocol,
+            // Every data point repeats this attribute, so the points of all sessions exceed the size of one request.
             &[(
                 "OTEL_RESOURCE_ATTRIBUTES",
                 &format!("team={}", "x".repeat(700)),

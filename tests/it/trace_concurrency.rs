@@ -17,6 +17,7 @@ use claude_code_telemetry::{
 const PROMPTS: usize = 200;
 /// The number of prompts that are open at the same time in a session.
 const OPEN: usize = 8;
+/// The number of tool calls of each prompt.
 const TOOLS: usize = 20;
 const THREADS: usize = 8;
 
@@ -109,7 +110,7 @@ fn concurrent_spans_arrive_once_under_the_right_parent() {
     let exporter = health
         .exporters
         .iter()
-        .find(|it| it.signal == Signal::Traces)
+        .find(|exporter| exporter.signal == Signal::Traces)
         .unwrap();
     assert_eq!(exporter.delivered, expected as u64);
     assert_eq!(health.unfinished_spans, 0);
@@ -241,7 +242,7 @@ fn spans_that_end_during_shutdown_are_delivered_or_counted() {
         let exporter = health
             .exporters
             .iter()
-            .find(|it| it.signal == Signal::Traces)
+            .find(|exporter| exporter.signal == Signal::Traces)
             .unwrap();
         assert_eq!(exporter.delivered, spans);
         // Each thread has a prompt and 20 hooks.

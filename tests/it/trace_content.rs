@@ -78,7 +78,8 @@ fn record(session: &Session) {
     }
 }
 
-/// Returns the places of spans whose value contains `secret`: `span.attribute`, or `event.attribute` for a span event.
+/// Returns the places of spans whose value contains `secret`: `span.attribute`, or `TOOL event.attribute` for an event
+/// of a tool span.
 fn places(spans: &Spans) -> Vec<String> {
     let mut places = Vec::new();
     for span in spans.iter() {
@@ -107,6 +108,7 @@ fn tool_name(span: &Span) -> &str {
     }
 }
 
+/// The places whose content the variable [`DETAILS`] permits.
 const DETAIL_PLACES: [&str; 7] = [
     "hook.hook_definitions",
     "tool.file_path",
@@ -456,7 +458,7 @@ fn parameters_are_absent_when_the_input_does_not_contain_them() {
 }
 
 #[test]
-fn mcp_tool_span_has_server_and_tool_for_any_given_name() {
+fn mcp_tool_name_of_a_span_does_not_depend_on_the_given_name() {
     for name in ["mcp__github__search", "search", "mcp_tool", "Write"] {
         for (details, on_span) in [("0", "mcp_tool"), ("1", "mcp__github__search")] {
             let host = Host::with([(DETAILS, details)]);

@@ -7,11 +7,13 @@ use claude_code_telemetry::{ApiRequest, Identity, Telemetry, ToolOutcome};
 use crate::support::Receiver;
 use crate::traces::Host;
 
+/// The values of the variable `TRACEPARENT`: the parent of the interaction.
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+/// The context of another trace, which the headers of a request already contain.
 const STALE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// Returns the values of both headers.
+/// Returns the values of the headers `traceparent` and `tracestate`.
 fn context(headers: &HeaderMap) -> [Vec<&str>; 2] {
     ["traceparent", "tracestate"].map(|name| {
         let values = headers.get_all(name).iter();
@@ -34,7 +36,7 @@ fn stale() -> Request<()> {
 #[test]
 fn headers_carry_the_span_of_their_handle() {
     let host = Host::with([("TRACEPARENT", PARENT), ("TRACESTATE", "rojo=1")]);
-    let prompt = host.batch_session().prompt("hi");
+    let prompt = host.non_interactive_session().prompt("hi");
     let [mut of_prompt, mut of_request] = [stale(), stale()];
     let [mut of_waiting, mut of_execution] = [stale(), stale()];
     let recorder = prompt.recorder();
@@ -85,7 +87,7 @@ fn tracestate_of_another_context_is_removed() {
 #[test]
 fn headers_of_an_unsampled_trace_say_so() {
     let host = Host::with([("TRACEPARENT", UNSAMPLED), ("TRACESTATE", "rojo=1")]);
-    let prompt = host.batch_session().prompt("hi");
+    let prompt = host.non_interactive_session().prompt("hi");
     let mut headers = HeaderMap::new();
     let request = prompt.llm_request("m");
     request.inject_headers(&mut headers);
@@ -102,7 +104,7 @@ fn headers_are_unchanged_when_tracing_is_off() {
         ("TRACEPARENT", PARENT),
     ]);
     for session in [
-        host.batch_session(),
+        host.non_interactive_session(),
         Telemetry::disabled().session(Identity::new()),
     ] {
         let mut headers = stale().headers().clone();

@@ -23,7 +23,7 @@ fn events(received: &support::Received) -> Vec<String> {
 }
 
 #[test]
-fn dropped_request_has_no_success_and_no_event() {
+fn dropped_request_has_success_false_and_emits_no_event() {
     let host = Host::new();
     let prompt = host.session().prompt("hi");
     let request = prompt.llm_request("m");
@@ -336,6 +336,14 @@ interaction
     tool.execution
 "
     );
+    // No span ends after its parent.
+    let interaction = spans.one("interaction");
+    let bash = spans.tool("Bash");
+    let execution = spans.child(bash, "tool.execution");
+    for span in [spans.one("llm_request"), spans.one("hook"), bash, execution] {
+        assert_eq!(span.end, interaction.end, "{}", span.name);
+    }
+    // The prompt, the request, the hook and the call of Bash.
     assert_eq!(host.telemetry.health().unfinished_spans, 4);
     // Handles that end after the shutdown do not end their span again. Their events are dropped and counted.
     request.finish(ApiRequest::new("m"));
@@ -347,7 +355,10 @@ interaction
     let health = host.telemetry.health();
     assert_eq!(health.unfinished_spans, 4);
     let lost = |signal| {
-        let exporter = health.exporters.iter().find(|it| it.signal == signal);
+        let exporter = health
+            .exporters
+            .iter()
+            .find(|exporter| exporter.signal == signal);
         exporter.unwrap().dropped.shutdown
     };
     assert_eq!((lost(Signal::Traces), lost(Signal::Logs)), (0, 2));
@@ -369,7 +380,7 @@ fn spans_started_after_shutdown_are_dropped_and_counted() {
     let spans = health
         .exporters
         .iter()
-        .find(|it| it.signal == Signal::Traces)
+        .find(|exporter| exporter.signal == Signal::Traces)
         .unwrap();
     assert_eq!(spans.dropped.shutdown, 4);
 }
@@ -384,6 +395,7 @@ fn spans_are_counted_as_dropped_when_the_queue_is_full() {
     )
     .start();
     let session = telemetry.session(claude_code_telemetry::Identity::new().user_id("u-1"));
+    // The queue holds 16,384 spans.
     for _ in 0..16_384 + 100 {
         session.hook("Stop", "Stop").finish(HookOutcome::new());
     }
@@ -391,7 +403,7 @@ fn spans_are_counted_as_dropped_when_the_queue_is_full() {
     let spans = health
         .exporters
         .iter()
-        .find(|it| it.signal == Signal::Traces)
+        .find(|exporter| exporter.signal == Signal::Traces)
         .unwrap();
     assert_eq!(
         (spans.dropped.queue_full, spans.queued, spans.delivered),

@@ -18,11 +18,11 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
 const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-const IN: &str = "TRACEPARENT";
-const STATE: &str = "TRACESTATE";
+const TRACEPARENT: &str = "TRACEPARENT";
+const TRACESTATE: &str = "TRACESTATE";
 
 /// Records a prompt with a tool call that is decided and executed.
-fn work(session: &Session) {
+fn record_prompt(session: &Session) {
     let prompt = session.prompt("hi");
     let tool = prompt.tool("Bash");
     tool.decided(Decision::Accept, DecisionSource::Config);
@@ -72,9 +72,9 @@ fn of_host(names: &[String]) -> Vec<&str> {
 
 #[test]
 fn traceparent_variable_sets_the_parent_of_interactions() {
-    let host = Host::with([(IN, SAMPLED), (STATE, " rojo=1 ,congo=2")]);
-    let session = host.batch_session();
-    work(&session);
+    let host = Host::with([(TRACEPARENT, SAMPLED), (TRACESTATE, " rojo=1 ,congo=2")]);
+    let session = host.non_interactive_session();
+    record_prompt(&session);
     session.prompt("again").end();
     // A span outside any interaction starts a new trace.
     session.hook("Stop", "Stop").finish(HookOutcome::new());
@@ -101,8 +101,8 @@ fn traceparent_variable_sets_the_parent_of_interactions() {
 
 #[test]
 fn interactive_session_ignores_the_traceparent_variable() {
-    let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1")]);
-    work(&host.session());
+    let host = Host::with([(TRACEPARENT, SAMPLED), (TRACESTATE, "rojo=1")]);
+    record_prompt(&host.session());
     let spans = host.spans();
     let interaction = spans.one("interaction");
     assert_ne!(interaction.trace_id, TRACE);
@@ -118,8 +118,8 @@ fn interactive_session_ignores_the_traceparent_variable() {
 
 #[test]
 fn unsampled_trace_has_no_spans() {
-    let host = Host::with([(IN, UNSAMPLED), (STATE, "rojo=1")]);
-    let session = host.batch_session();
+    let host = Host::with([(TRACEPARENT, UNSAMPLED), (TRACESTATE, "rojo=1")]);
+    let session = host.non_interactive_session();
     let prompt = session.prompt("hi");
     prompt.llm_request("m").finish(ApiRequest::new("m"));
     prompt.hook("Stop", "Stop").finish(HookOutcome::new());
@@ -139,7 +139,10 @@ fn unsampled_trace_has_no_spans() {
     tool.executing();
     assert_eq!(
         tool.child_env().set,
-        [(IN, UNSAMPLED.to_owned()), (STATE, "rojo=1".to_owned())]
+        [
+            (TRACEPARENT, UNSAMPLED.to_owned()),
+            (TRACESTATE, "rojo=1".to_owned())
+        ]
     );
     tool.finish(ToolOutcome::new());
 
@@ -164,9 +167,9 @@ fn unsampled_trace_has_no_spans() {
 
 #[test]
 fn explicit_parent_of_a_prompt_takes_precedence() {
-    let host = Host::with([(IN, UNSAMPLED)]);
+    let host = Host::with([(TRACEPARENT, UNSAMPLED)]);
     let other = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    for session in [host.session(), host.batch_session()] {
+    for session in [host.session(), host.non_interactive_session()] {
         let parent = TraceParent::parse(other, Some("a=b")).unwrap();
         session.prompt(UserPrompt::new("hi").parent(parent)).end();
     }
@@ -181,15 +184,18 @@ fn explicit_parent_of_a_prompt_takes_precedence() {
 
 #[test]
 fn malformed_traceparent_is_ignored_and_reported_once() {
-    let host = Host::with([(IN, "00-0AF7-b7ad6b7169203331-01"), (STATE, "rojo=1")]);
+    let host = Host::with([
+        (TRACEPARENT, "00-0AF7-b7ad6b7169203331-01"),
+        (TRACESTATE, "rojo=1"),
+    ]);
     for _ in 0..3 {
-        work(&host.batch_session());
+        record_prompt(&host.non_interactive_session());
     }
     let spans = host.spans();
     for span in spans.named("interaction") {
         assert_eq!((&*span.parent_span_id, &*span.trace_state), ("", ""));
     }
-    let diagnostic = only_diagnostic(&host, IN);
+    let diagnostic = only_diagnostic(&host, TRACEPARENT);
     assert!(
         diagnostic.contains("ignored") && diagnostic.contains("00-0AF7-"),
         "{diagnostic}"
@@ -198,20 +204,20 @@ fn malformed_traceparent_is_ignored_and_reported_once() {
 
 #[test]
 fn empty_traceparent_counts_as_unset() {
-    let host = Host::with([(IN, ""), (STATE, "")]);
-    work(&host.batch_session());
+    let host = Host::with([(TRACEPARENT, ""), (TRACESTATE, "")]);
+    record_prompt(&host.non_interactive_session());
     assert_eq!(host.spans().one("interaction").parent_span_id, "");
     assert_eq!(host.diagnostics(), Vec::<String>::new());
 }
 
 #[test]
 fn malformed_tracestate_is_omitted_and_the_parent_is_kept() {
-    let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1,rojo=2")]);
-    work(&host.batch_session());
+    let host = Host::with([(TRACEPARENT, SAMPLED), (TRACESTATE, "rojo=1,rojo=2")]);
+    record_prompt(&host.non_interactive_session());
     let spans = host.spans();
     let span = spans.one("interaction");
     assert_eq!((&*span.parent_span_id, &*span.trace_state), (PARENT, ""));
-    let diagnostic = only_diagnostic(&host, STATE);
+    let diagnostic = only_diagnostic(&host, TRACESTATE);
     assert!(
         diagnostic.contains("left out") && diagnostic.contains("rojo=1,rojo=2"),
         "{diagnostic}"
@@ -261,6 +267,26 @@ fn events_have_the_interaction_span_and_decisions_the_waiting_span() {
     assert!(!plugin.attributes.contains_key("prompt.id"));
 }
 
+#[test]
+fn decision_after_the_begin_of_the_execution_has_the_waiting_span() {
+    let host = Host::new();
+    let prompt = host.session().prompt("hi");
+    let tool = prompt.tool("Bash");
+    tool.executing();
+    tool.decided(Decision::Accept, DecisionSource::Config);
+    tool.finish(ToolOutcome::new());
+    prompt.end();
+
+    let received = host.shut_down();
+    let spans = Spans(received.spans());
+    let decision = event(&received, "tool_decision");
+    assert_eq!(
+        context_of_event(&decision),
+        context_of_span(spans.one("tool.blocked_on_user"))
+    );
+}
+
+/// An event of a call outside an open interaction has the span of the call. Events that belong to no call have no span.
 #[test]
 fn events_without_an_open_interaction_have_their_own_span() {
     let host = Host::new();
@@ -347,8 +373,12 @@ fn events_of_concurrent_prompts_have_their_own_prompt() {
 
 #[test]
 fn child_env_has_the_execution_span_and_no_exporter_variables() {
-    let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1"), ("PATH", "/bin")]);
-    let prompt = host.batch_session().prompt("hi");
+    let host = Host::with([
+        (TRACEPARENT, SAMPLED),
+        (TRACESTATE, "rojo=1"),
+        ("PATH", "/bin"),
+    ]);
+    let prompt = host.non_interactive_session().prompt("hi");
     let tool = prompt.tool("Bash");
     let early = tool.child_env();
     tool.executing();
@@ -364,7 +394,10 @@ fn child_env_has_the_execution_span_and_no_exporter_variables() {
     let expected = format!("00-{TRACE}-{}-01", execution.span_id);
     assert_eq!(
         running.set,
-        [(IN, expected.clone()), (STATE, "rojo=1".to_owned())]
+        [
+            (TRACEPARENT, expected.clone()),
+            (TRACESTATE, "rojo=1".to_owned())
+        ]
     );
     assert_eq!(
         headers,
@@ -394,12 +427,12 @@ fn child_env_has_the_execution_span_and_no_exporter_variables() {
 
 #[test]
 fn inbound_tracestate_is_not_passed_on_with_a_new_trace() {
-    let host = Host::with([(IN, SAMPLED), (STATE, "rojo=1")]);
+    let host = Host::with([(TRACEPARENT, SAMPLED), (TRACESTATE, "rojo=1")]);
     let tool = host.session().tool("Bash");
     tool.executing();
     let env = tool.child_env();
     assert_eq!(env.set.len(), 1);
-    assert!(env.remove.contains(&STATE.to_owned()));
+    assert!(env.remove.contains(&TRACESTATE.to_owned()));
     tool.finish(ToolOutcome::new());
     host.shut_down();
 }
@@ -499,15 +532,16 @@ fn events_and_metrics_do_not_depend_on_tracing() {
 fn inbound_context_is_unchanged_when_tracing_is_off() {
     let host = Host::with([
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "0"),
-        (IN, SAMPLED),
-        (STATE, "rojo=1"),
+        (TRACEPARENT, SAMPLED),
+        (TRACESTATE, "rojo=1"),
     ]);
-    let prompt = host.batch_session().prompt("hi");
+    let prompt = host.non_interactive_session().prompt("hi");
     let tool = prompt.tool("Bash");
     tool.executing();
     let env = tool.child_env();
     assert_eq!(env.set, []);
     assert!(env.remove.iter().all(|name| name.starts_with("OTEL_")));
+    // The variables that select and configure the exporters.
     assert_eq!(of_host(&env.remove).len(), 5);
     tool.inject(|name, _| panic!("{name}"));
     let request = prompt.llm_request("m");
@@ -545,7 +579,7 @@ fn current_otel_context_and_library_spans_are_independent() {
     let attached = context.attach();
     tool.finish(ToolOutcome::new());
     prompt.end();
-    work(&session);
+    record_prompt(&session);
     session.hook("Stop", "Stop").finish(HookOutcome::new());
     session.llm_request("m").finish(ApiRequest::new("m"));
     session.record_api_error(ApiError::new("m", "no"));

@@ -1,4 +1,6 @@
-//! `docs/TRANSCRIPT.md` is correct: it mentions every field, and its lines are valid.
+//! `docs/TRANSCRIPT.md`, the format of the lines that `claude-code-telemetry replay` reads, is correct: it mentions
+//! every field, and its lines are valid. A line describes a request or tool call after its end, or a live step of it,
+//! such as its begin, while it runs.
 #![cfg(all(
     feature = "grpc",
     feature = "http",
@@ -30,7 +32,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn document_contains_the_hosts() {
+fn document_contains_the_example_hosts() {
     let hosts = [
         ("python", include_str!("../../examples/hosts/agent.py")),
         ("ts", include_str!("../../examples/hosts/agent.ts")),

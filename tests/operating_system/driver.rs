@@ -1,4 +1,5 @@
-//! A driver of the host program: it writes to the program's standard input and reads from its standard output.
+//! A driver of the host program: it writes to the program's standard input and reads from its standard output. The
+//! program is the example `limited_host` (`host.rs`), or another build of it that the variable `LIMITED_HOST` names.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

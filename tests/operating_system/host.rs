@@ -134,7 +134,7 @@ mod unix {
 
         fn respond(&self, command: &str, argument: &str) -> Value {
             match command {
-                // Records events with a string of the given number of bytes, which is never truncated.
+                // `prompts COUNT BYTES` records prompts of this length, which are never truncated.
                 "prompts" => {
                     let (count, size) = argument.split_once(' ').unwrap();
                     let text = "x".repeat(size.parse().unwrap());
@@ -148,7 +148,7 @@ mod unix {
                     self.session.record_commit(Commit::new());
                     Value::Null
                 }
-                // An instrument of the host's own.
+                // Adds to a counter that the host created.
                 "count-hit" => {
                     let meter = self.telemetry.providers().meter_provider().meter("host");
                     meter.u64_counter("hits").build().add(1, &[]);

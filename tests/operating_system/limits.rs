@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::driver::Driver;
 use super::host::{self, Protocol};
-use super::signals::{page_address, page_environment, scrape};
-use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
+use super::signals::{scrape, scrape_address, scrape_environment};
+use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 use super::support::{Receiver, refused_port};
 
 /// Returns the variables of a host that sends metrics and events to `localhost`, a name that has to be resolved.
@@ -79,7 +79,7 @@ fn thread_that_could_not_be_started_is_started_by_a_reconfiguration() {
 }
 
 #[test]
-fn thread_that_could_not_be_started_is_started_by_recording_after_an_interval() {
+fn thread_that_could_not_be_started_is_started_by_a_later_record() {
     assert_starts_with(Protocol::Grpc, "prompts 1 10");
 }
 
@@ -119,6 +119,7 @@ fn shutdown_without_a_thread_counts_lost_metrics() {
 #[test]
 fn failure_after_a_late_start_is_reported() {
     let refused = refused_port();
+    // Each call lasts until its timeout, because nothing can be delivered.
     let limits = [
         ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "200"),
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "200"),
@@ -141,6 +142,8 @@ fn failure_after_a_late_start_is_reported() {
     assert!(driver.end().success());
 }
 
+/// First the runtime of the library's thread cannot be made, for lack of file descriptors. Then the thread itself
+/// cannot be started. An async flush must return in spite of that.
 #[test]
 fn async_flush_returns_without_a_runtime_and_threads() {
     let receiver = Receiver::grpc();
@@ -148,6 +151,7 @@ fn async_flush_returns_without_a_runtime_and_threads() {
     if !driver.become_user() {
         return;
     }
+    // Standard input, output and error, and three more: too few for a runtime.
     driver.ask("limit-files 6");
     driver.ask("start");
     driver.ask_until("diagnostics", |all| {
@@ -163,8 +167,8 @@ fn async_flush_returns_without_a_runtime_and_threads() {
     assert!(driver.end().success());
 }
 
-/// Starts a host in which no thread can be started after the private thread, records, and waits until an exporter has
-/// failed for that reason. Lifts the limit, delivers, and returns the driver.
+/// Starts a host in which the library can start its private thread, the second one of the process, and no other.
+/// Records, and waits until an exporter has failed for that reason. Lifts the limit, delivers, and returns the driver.
 #[track_caller]
 fn assert_delivers_once_there_are_threads(
     environment: BTreeMap<String, String>,
@@ -205,10 +209,10 @@ fn exporter_with_tls_is_built_once_there_are_threads() {
             },
             versions: ALL_VERSIONS,
         };
-        let front = Front::before(receiver.port(), &behavior);
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         let path = files.write("authority.pem", authority.pem());
         let trusted = [("OTEL_EXPORTER_OTLP_CERTIFICATE", path.as_str())];
-        let endpoint = format!("https://127.0.0.1:{}", front.port());
+        let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         let variables = host::environment(&endpoint, protocol, &trusted);
         let Some(driver) = assert_delivers_once_there_are_threads(variables, &[], "prompts 3 10")
         else {
@@ -309,12 +313,12 @@ fn assert_reconnects(protocol: Protocol) {
         events.is_some_and(|events| events["state"] == "Failing")
     };
     let health = driver.ask_until("health", failing);
-    let lost = health
+    let none_lost = health
         .as_array()
         .unwrap()
         .iter()
         .all(|one| one["lost"] == 0);
-    assert!(lost, "{health}");
+    assert!(none_lost, "{health}");
 
     driver.ask("limit-threads max");
     driver.ask_until("flush", |report| report["complete"] == true);
@@ -335,13 +339,13 @@ fn http_reconnects_after_threads_ran_out() {
 
 #[test]
 fn scrape_endpoint_is_served_again_after_threads_ran_out() {
-    let mut driver = Driver::new(page_environment());
+    let mut driver = Driver::new(scrape_environment());
     if !driver.become_user() {
         return;
     }
     driver.ask("start");
     driver.ask("commit");
-    let address = page_address(&mut driver);
+    let address = scrape_address(&mut driver);
     driver.ask("limit-threads 1");
     for _ in 0..3 {
         let response = scrape(&address);
@@ -363,6 +367,7 @@ fn telemetry_starts_once_descriptors_are_available() {
     for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
         let receiver = protocol.receiver();
         let mut driver = Driver::new(environment(&receiver, protocol));
+        // Standard input, output and error, and three more: too few for the runtime of the library's thread.
         driver.ask("limit-files 6");
         driver.ask("start");
         driver.ask("prompts 3 10");
@@ -386,6 +391,7 @@ fn exporter_reconnects_once_descriptors_are_available() {
         driver.ask("start");
         driver.ask("prompts 1 10");
         driver.ask_until("flush", |report| report["complete"] == true);
+        // Open descriptors stay usable, but no connection can be opened.
         driver.ask("limit-files 3");
         receiver.restart();
         driver.ask("prompts 3 10");

@@ -17,13 +17,13 @@
     clippy::print_stderr
 )]
 
-mod cutter;
 mod driver;
 #[path = "../support/example.rs"]
 mod example;
 #[path = "../support/host.rs"]
 mod host;
 mod limits;
+mod resetting_relay;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,21 +9,21 @@ use nix::unistd::Pid;
 
 use tokio::io::AsyncWriteExt;
 
-use super::cutter::Cutter;
 use super::driver::Driver;
 use super::host::{self, PATIENCE, Protocol};
-use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, Front};
+use super::resetting_relay::ResettingRelay;
+use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
 
-/// Asserts that the host survives three connection resets. It sends events of one megabyte through a relay that
-/// resets connections in the middle.
+/// Asserts that the host survives three connection resets. The host sends events of one megabyte each through a relay
+/// that resets connections in the middle of a transfer.
 #[track_caller]
 fn assert_survives(protocol: Protocol, secure: bool) {
     let receiver = protocol.receiver();
     let authority = Authority::new("authority");
     let files = Files::new();
     let trusted = files.write("authority.pem", authority.pem());
-    let front = secure.then(|| {
-        Front::before(
+    let tls_server = secure.then(|| {
+        TlsServer::in_front_of(
             receiver.port(),
             &Behavior {
                 issued: authority.local(),
@@ -36,9 +36,12 @@ fn assert_survives(protocol: Protocol, secure: bool) {
             },
         )
     });
-    let cutter = Cutter::before(front.as_ref().map_or(receiver.port(), Front::port), 3);
+    let relay = ResettingRelay::in_front_of(
+        tls_server.as_ref().map_or(receiver.port(), TlsServer::port),
+        3,
+    );
     let scheme = if secure { "https" } else { "http" };
-    let endpoint = format!("{scheme}://localhost:{}", cutter.port());
+    let endpoint = format!("{scheme}://localhost:{}", relay.port());
     let environment = host::environment(
         &endpoint,
         protocol,
@@ -53,7 +56,7 @@ fn assert_survives(protocol: Protocol, secure: bool) {
     driver.ask("prompts 6 1000000");
     let report = driver.ask("flush");
     assert_eq!(report["complete"], true, "{report}");
-    assert_eq!(cutter.cut(), 3);
+    assert_eq!(relay.resets(), 3);
     driver.ask("shutdown");
     assert!(driver.end().success());
     assert_eq!(host::deduplicated(&receiver.received()).logs().len(), 6);
@@ -81,11 +84,11 @@ fn reset_http_connection_over_tls_raises_no_sigpipe() {
 
 #[test]
 fn reset_scrape_raises_no_sigpipe() {
-    let mut driver = Driver::new(page_environment());
+    let mut driver = Driver::new(scrape_environment());
     driver.ask("default-sigpipe");
     driver.ask("start");
     driver.ask("commit");
-    let address = page_address(&mut driver);
+    let address = scrape_address(&mut driver);
     // The client disconnects before the response, so that some writes of the server meet a connection that has been
     // reset.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -107,17 +110,19 @@ fn reset_scrape_raises_no_sigpipe() {
     assert!(driver.end().success());
 }
 
+/// A signal of a process goes to any thread that does not block it, and SIGTERM ends the process. The host blocks it
+/// only after the library has started its threads, so these must block it themselves.
 #[test]
 fn signal_blocked_after_start_stays_pending_for_the_host() {
     let receiver = Protocol::Grpc.receiver();
     let mut environment = host::environment(&receiver.endpoint(), Protocol::Grpc, &[]);
-    environment.extend(page_environment());
+    environment.extend(scrape_environment());
     let mut driver = Driver::new(environment);
     driver.ask("start");
     driver.ask("prompts 1 10");
-    // Wait until the private thread runs and the scrape endpoint is served.
+    // Wait until the library's private thread runs and the scrape endpoint is served.
     assert_eq!(driver.ask("flush")["in_time"], true);
-    page_address(&mut driver);
+    scrape_address(&mut driver);
     driver.ask("block-sigterm");
     kill(Pid::from_raw(driver.id()), Signal::SIGTERM).unwrap();
     assert_eq!(driver.ask("wait-for-sigterm"), "SIGTERM");
@@ -126,7 +131,7 @@ fn signal_blocked_after_start_stays_pending_for_the_host() {
 }
 
 /// Returns the variables of a host that serves the Prometheus scrape endpoint on a free port.
-pub(crate) fn page_environment() -> BTreeMap<String, String> {
+pub(crate) fn scrape_environment() -> BTreeMap<String, String> {
     [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_METRICS_EXPORTER", "prometheus"),
@@ -139,7 +144,7 @@ pub(crate) fn page_environment() -> BTreeMap<String, String> {
 
 /// Returns the address of the scrape endpoint. Waits until it is served.
 #[track_caller]
-pub(crate) fn page_address(driver: &mut Driver) -> String {
+pub(crate) fn scrape_address(driver: &mut Driver) -> String {
     let address = |health: &serde_json::Value| {
         let exporter = health
             .as_array()

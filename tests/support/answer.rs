@@ -108,7 +108,7 @@ impl Answer {
     /// Returns true if a client that gets this response counts its data as delivered over every protocol. `Cut` and
     /// `Drip` are excluded: the status arrives first over HTTP, but last over gRPC, so that a gRPC client sends the
     /// data again.
-    pub fn accepts(&self) -> bool {
+    pub fn is_success(&self) -> bool {
         matches!(self, Self::Ok | Self::PartialSuccess { .. } | Self::Garbage)
     }
 }

@@ -76,9 +76,9 @@ pub fn is_installed(program: &str) -> bool {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    let there = status.is_ok_and(|status| status.success());
-    if !there {
+    let can_run = status.is_ok_and(|status| status.success());
+    if !can_run {
         eprintln!("skipped: there is no {program}");
     }
-    there
+    can_run
 }

@@ -194,7 +194,7 @@ fn details(code: Code, message: &str, retry: Duration) -> HeaderValue {
 /// Encodes a `google.rpc.Status` as the body of a response over HTTP.
 pub fn status_message(message: &str) -> Vec<u8> {
     Status {
-        code: 3,
+        code: Code::InvalidArgument as i32,
         message: message.to_owned(),
         details: Vec::new(),
     }

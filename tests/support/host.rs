@@ -345,10 +345,10 @@ impl Screen {
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<Value> {
         let (text, written) = &*self.0;
-        let enough =
+        let too_few =
             |text: &mut Vec<u8>| text.iter().filter(|byte| **byte == b'\n').count() < count;
         let waited = written
-            .wait_timeout_while(text.lock().unwrap(), PATIENCE, enough)
+            .wait_timeout_while(text.lock().unwrap(), PATIENCE, too_few)
             .unwrap();
         assert!(
             !waited.1.timed_out(),

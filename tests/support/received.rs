@@ -61,7 +61,7 @@ pub struct Received {
 impl Received {
     /// Returns the requests whose response was a success. A request that was resent after a failure counts once.
     pub fn accepted(&self) -> Self {
-        self.filter(|request| request.answer.accepts())
+        self.filter(|request| request.answer.is_success())
     }
 
     /// Returns the requests that satisfy `wanted`.

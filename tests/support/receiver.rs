@@ -103,8 +103,8 @@ impl Receiver {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Responds to the n-th request from now on, counted from 0, with `script(n)`. The response to a request that cannot be
-    /// decoded is never a success.
+    /// Responds to the n-th request from now on, counted from 0, with `script(n)`. The response to a request that
+    /// cannot be decoded is never a success.
     pub fn answer(&self, script: impl Fn(usize) -> Answer + Send + Sync + 'static) {
         self.answer_by(move |n, _| script(n));
     }
@@ -246,7 +246,7 @@ async fn handle(
     {
         let mut state = shared.state.lock().unwrap();
         request.answer = (state.script)(state.step, &request);
-        if let (Message::Unreadable(why), true) = (&request.message, request.answer.accepts()) {
+        if let (Message::Unreadable(why), true) = (&request.message, request.answer.is_success()) {
             request.answer = match kind {
                 Kind::Grpc => Answer::code(Code::InvalidArgument, why),
                 Kind::Http => Answer::status(400).body("text/plain", why.as_str()),

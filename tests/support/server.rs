@@ -14,8 +14,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the server, and returns when it accepts connections. `on_connection` is called for each connection, inside
-    /// the runtime.
+    /// Starts the server, and returns when it accepts connections. `on_connection` is called for each connection,
+    /// inside the runtime.
     ///
     /// A test that forks must not do so while another thread initializes a static of tokio or of the standard library:
     /// the child would wait forever for the end of the initialization.

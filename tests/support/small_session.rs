@@ -50,7 +50,7 @@ fn prompt_time() -> SystemTime {
 }
 
 /// Records a small session, from the prompt to a commit.
-pub fn work(telemetry: &Telemetry) {
+pub fn record_session(telemetry: &Telemetry) {
     let session = telemetry.session(
         SessionOptions::new()
             .id(SESSION)
@@ -209,6 +209,7 @@ pub fn assert_events(received: &Received) {
         first.attributes["event.timestamp"],
         "2026-04-16T09:30:00.123Z"
     );
+    // The events without an explicit time have the current time.
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()
@@ -380,7 +381,7 @@ pub fn assert_metrics(received: &Received) {
 
 /// Records the session, then flushes and shuts down.
 pub fn finish(telemetry: &Telemetry) {
-    work(telemetry);
+    record_session(telemetry);
     assert!(telemetry.flush().is_complete());
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");

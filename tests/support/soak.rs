@@ -1,7 +1,7 @@
 //! A long run against a receiver that is killed repeatedly, and a check that all data is accounted for.
 //!
 //! The receiver is a separate process, so that it can be killed at any point. Before each response it appends the
-//! identity and a hash of each received item to a log file, the account, which survives the kill.
+//! identity and a hash of each received item to a file, the item log, which survives the kill.
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
@@ -54,29 +54,29 @@ const METRICS: [&str; 4] = [
 ];
 
 /// The longest time that the receiver accepts data without responding, before it is killed.
-const SILENT_TIME: Duration = Duration::from_secs(30);
+const MUTE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest time that the receiver waits until its port is free.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An item in the account: its kind, its identity (three words), its value and a hash.
+/// An entry of the item log: the item's kind, its identity (three words), its value and a hash.
 type Entry = [u64; 6];
 const ENTRY_BYTES: u64 = 48;
 
 // ---------------------------------------------------------------- the receiver
 
 /// Receives until it is killed. Prints `ready` when it listens.
-pub fn receive(port: u16, protocol: &str, account: &Path) {
+pub fn receive(port: u16, protocol: &str, item_log: &Path) {
     let grpc = protocol == "grpc";
     let file = OpenOptions::new()
         .append(true)
         .create(true)
-        .open(account)
+        .open(item_log)
         .unwrap();
     // The last kill may have truncated an entry. Such an entry was never acknowledged.
     let length = file.metadata().unwrap().len();
     file.set_len(length - length % ENTRY_BYTES).unwrap();
     let file = Rc::new(file);
-    let mute: Rc<Path> = mute_file(account).into();
+    let mute: Rc<Path> = mute_file(item_log).into();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -119,8 +119,8 @@ pub fn receive(port: u16, protocol: &str, account: &Path) {
 }
 
 /// Returns the path of a file. While it exists, the receiver reads all requests and responds to none.
-fn mute_file(account: &Path) -> PathBuf {
-    account.with_extension("mute")
+fn mute_file(item_log: &Path) -> PathBuf {
+    item_log.with_extension("mute")
 }
 
 /// An executor that runs hyper's tasks on the current thread.
@@ -233,7 +233,7 @@ fn hash(bytes: &[u8]) -> u64 {
 // ---------------------------------------------------------------- the host
 
 /// The parameters of a run.
-pub struct Plan {
+pub struct Parameters {
     pub protocol: &'static str,
     pub records: u64,
     pub threads: u64,
@@ -241,8 +241,8 @@ pub struct Plan {
     /// The rate in records per second for all threads together. The last tenth is recorded without a limit.
     pub rate: u64,
     /// The time between a kill and the restart of the receiver.
-    pub away: Duration,
-    /// Returns the command that calls [`receive`] with port, protocol and account.
+    pub downtime: Duration,
+    /// Returns the command that calls [`receive`] with port, protocol and the path of the item log.
     pub receiver: fn(u16, &str, &Path) -> Command,
     /// The limit for the host's resident memory, in bytes.
     pub max_memory: u64,
@@ -278,16 +278,16 @@ impl fmt::Display for Summary {
 }
 
 struct Receiver {
-    plan: fn(u16, &str, &Path) -> Command,
+    command: fn(u16, &str, &Path) -> Command,
     protocol: &'static str,
     port: u16,
-    account: PathBuf,
+    item_log: PathBuf,
     child: Option<Child>,
 }
 
 impl Receiver {
     fn start(&mut self) {
-        let mut child = (self.plan)(self.port, self.protocol, &self.account)
+        let mut child = (self.command)(self.port, self.protocol, &self.item_log)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -311,15 +311,15 @@ impl Drop for Receiver {
     }
 }
 
-/// Runs the plan, and compares the received items with the recorded ones.
-pub fn run(plan: &Plan) -> Summary {
+/// Runs the test, and compares the received items with the recorded ones.
+pub fn run(parameters: &Parameters) -> Summary {
     let folder = tempfile::tempdir().unwrap();
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let mut receiver = Receiver {
-        plan: plan.receiver,
-        protocol: plan.protocol,
+        command: parameters.receiver,
+        protocol: parameters.protocol,
         port: free.local_addr().unwrap().port(),
-        account: folder.path().join("account"),
+        item_log: folder.path().join("item_log"),
         child: None,
     };
     drop(free);
@@ -332,7 +332,7 @@ pub fn run(plan: &Plan) -> Summary {
             ("OTEL_METRICS_EXPORTER", "otlp"),
             ("OTEL_LOGS_EXPORTER", "otlp"),
             ("OTEL_TRACES_EXPORTER", "otlp"),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", plan.protocol),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", parameters.protocol),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
             ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
             ("OTEL_LOGS_EXPORT_INTERVAL", "100"),
@@ -354,28 +354,28 @@ pub fn run(plan: &Plan) -> Summary {
                 thread::sleep(Duration::from_millis(10));
             }
         });
-        let threads: Vec<_> = (0..plan.threads)
+        let threads: Vec<_> = (0..parameters.threads)
             .map(|number| {
                 let (telemetry, recorded) = (&telemetry, &recorded);
-                scope.spawn(move || record(telemetry, plan, number, recorded))
+                scope.spawn(move || record(telemetry, parameters, number, recorded))
             })
             .collect();
-        for restart in 1..=plan.restarts {
-            let due = plan.records * restart / (plan.restarts + 1);
+        for restart in 1..=parameters.restarts {
+            let due = parameters.records * restart / (parameters.restarts + 1);
             while recorded.records.load(Ordering::SeqCst) < due {
                 thread::sleep(Duration::from_millis(1));
             }
             // The receiver has stored the last requests but not acknowledged them, so the host must resend them.
-            let mute = mute_file(&receiver.account);
+            let mute = mute_file(&receiver.item_log);
             File::create(&mute).unwrap();
-            let length = || std::fs::metadata(&receiver.account).map_or(0, |file| file.len());
+            let length = || std::fs::metadata(&receiver.item_log).map_or(0, |file| file.len());
             let (before, start) = (length(), Instant::now());
-            while length() == before && start.elapsed() < SILENT_TIME {
+            while length() == before && start.elapsed() < MUTE_TIMEOUT {
                 thread::sleep(Duration::from_millis(10));
             }
             receiver.kill();
             std::fs::remove_file(&mute).unwrap();
-            thread::sleep(plan.away);
+            thread::sleep(parameters.downtime);
             receiver.start();
         }
         for thread in threads {
@@ -386,14 +386,14 @@ pub fn run(plan: &Plan) -> Summary {
     });
     let (took, report) = finished.into_inner().unwrap().unwrap();
     receiver.kill();
-    let account = std::fs::read(&receiver.account).unwrap();
+    let item_log = std::fs::read(&receiver.item_log).unwrap();
     let memory = (before, memory.into_inner());
-    judge(plan, &recorded, &report, &account, took, memory)
+    verify(parameters, &recorded, &report, &item_log, took, memory)
 }
 
 /// Records the share of one thread.
-fn record(telemetry: &Telemetry, plan: &Plan, number: u64, recorded: &Recorded) {
-    let share = plan.records / plan.threads;
+fn record(telemetry: &Telemetry, parameters: &Parameters, number: u64, recorded: &Recorded) {
+    let share = parameters.records / parameters.threads;
     let start = Instant::now();
     let add = |counter: &AtomicU64, count| {
         counter.fetch_add(count, Ordering::SeqCst);
@@ -435,7 +435,8 @@ fn record(telemetry: &Telemetry, plan: &Plan, number: u64, recorded: &Recorded) 
             session = open(n);
         }
         if n % 64 == 0 && n < share / 10 * 9 {
-            let due = Duration::from_secs_f64((n * plan.threads) as f64 / plan.rate as f64);
+            let due =
+                Duration::from_secs_f64((n * parameters.threads) as f64 / parameters.rate as f64);
             thread::sleep(due.saturating_sub(start.elapsed()));
         }
     }
@@ -448,13 +449,13 @@ fn resident() -> Option<u64> {
     Some(pages * 4096)
 }
 
-// ---------------------------------------------------------------- the account
+// ---------------------------------------------------------------- the item log
 
-fn judge(
-    plan: &Plan,
+fn verify(
+    parameters: &Parameters,
     recorded: &Recorded,
     report: &Report,
-    account: &[u8],
+    item_log: &[u8],
     took: Duration,
     (memory_before, memory): (u64, u64),
 ) -> Summary {
@@ -465,17 +466,17 @@ fn judge(
         }
     };
     let mut known: HashMap<[u64; 4], [u64; 2]> = HashMap::new();
-    let (mut twice, mut changed) = (0u64, 0u64);
-    for entry in account.chunks_exact(ENTRY_BYTES as usize) {
+    let (mut duplicates, mut changed) = (0u64, 0u64);
+    for entry in item_log.chunks_exact(ENTRY_BYTES as usize) {
         let word = |n: usize| u64::from_le_bytes(entry[8 * n..8 * n + 8].try_into().unwrap());
         let key = [word(0), word(1), word(2), word(3)];
         if let Some(old) = known.insert(key, [word(4), word(5)]) {
-            twice += 1;
+            duplicates += 1;
             changed += u64::from(old != [word(4), word(5)]);
         }
     }
     expect(
-        twice > 0,
+        duplicates > 0,
         "no item was received twice, so resending was not tested".to_owned(),
     );
     expect(
@@ -484,12 +485,12 @@ fn judge(
     );
     let load = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
     let mut text = format!(
-        "{}: {} records on {} threads in {:.1} s, {} restarts\n{twice} items were received twice, {changed} of them changed",
-        plan.protocol,
+        "{}: {} records on {} threads in {:.1} s, {} restarts\n{duplicates} items were received twice, {changed} of them changed",
+        parameters.protocol,
         load(&recorded.records),
-        plan.threads,
+        parameters.threads,
         took.as_secs_f64(),
-        plan.restarts,
+        parameters.restarts,
     );
     for (signal, kind, count) in [
         (Signal::Logs, EVENT, load(&recorded.events)),
@@ -519,9 +520,9 @@ fn judge(
     expect(metrics.dropped.total() == 0, format!("{metrics:?}"));
     let mut series: BTreeMap<u64, Vec<(u64, u64)>> = BTreeMap::new();
     let mut totals = [0.0; METRICS.len()];
-    for ([kind, who, start, end], [value, _]) in &known {
+    for ([kind, series_hash, start, end], [value, _]) in &known {
         if *kind >= POINT {
-            series.entry(*who).or_default().push((*start, *end));
+            series.entry(*series_hash).or_default().push((*start, *end));
             totals[(kind - POINT) as usize] += f64::from_bits(*value);
         }
     }
@@ -560,7 +561,7 @@ fn judge(
         mib(memory_before),
         mib(memory)
     );
-    let limit = plan.max_memory;
+    let limit = parameters.max_memory;
     expect(memory < limit, format!("memory: {memory} of {limit} bytes"));
     let retries: u64 = report
         .exporters

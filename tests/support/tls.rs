@@ -41,17 +41,17 @@ impl Authority {
     }
 
     /// Creates an authority whose own certificate is valid for `names`, as `openssl req -x509` makes it.
-    pub fn serving(names: &[&str]) -> Self {
+    pub fn for_names(names: &[&str]) -> Self {
         Self::from_params("server", params(names))
     }
 
-    /// Like `serving`, with an expired certificate.
-    pub fn serving_expired(names: &[&str]) -> Self {
+    /// Like `for_names`, with an expired certificate.
+    pub fn expired_for_names(names: &[&str]) -> Self {
         Self::from_params("server", expired(names))
     }
 
-    /// Like `serving`, with a certificate that is not yet valid.
-    pub fn serving_too_early(names: &[&str]) -> Self {
+    /// Like `for_names`, with a certificate that is not yet valid.
+    pub fn not_yet_valid_for_names(names: &[&str]) -> Self {
         Self::from_params("server", too_early(names))
     }
 
@@ -73,15 +73,15 @@ impl Authority {
     }
 
     /// Returns the authority's certificate and key, for a server that presents them.
-    pub fn itself(&self) -> Issued {
+    pub fn self_issued(&self) -> Issued {
         Issued {
             certificate: self.pem.clone(),
             key: self.key.clone(),
         }
     }
 
-    /// Like `itself`, with another certificate for the same key, subject and names.
-    pub fn itself_again(&self) -> Issued {
+    /// Like `self_issued`, with another certificate for the same key, subject and names.
+    pub fn renewed_self_issued(&self) -> Issued {
         let mut params = self.params.clone();
         params.serial_number = Some(SerialNumber::from(2_u64));
         let key = KeyPair::from_pem(&self.key).unwrap();
@@ -213,20 +213,20 @@ pub struct Handshake {
 }
 
 /// A server that terminates TLS in front of a receiver without TLS.
-pub struct Front {
+pub struct TlsServer {
     port: u16,
     config: Arc<Mutex<Arc<ServerConfig>>>,
     handshakes: Arc<Mutex<Vec<Handshake>>>,
     _server: Server,
 }
 
-impl Front {
+impl TlsServer {
     /// Starts a TLS server in front of the receiver on `port`.
-    pub fn before(port: u16, behavior: &Behavior) -> Self {
+    pub fn in_front_of(port: u16, behavior: &Behavior) -> Self {
         Self::start(port, server_config(behavior, client_verifier(behavior)))
     }
 
-    /// Like `before`, with a custom verifier of client certificates.
+    /// Like `in_front_of`, with a custom verifier of client certificates.
     pub fn with_client_verifier(
         port: u16,
         behavior: &Behavior,

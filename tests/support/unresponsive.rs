@@ -23,7 +23,8 @@ impl BlackHole {
     }
 }
 
-/// A port that is bound and refuses connections. While it is bound, no port that the system chooses is this one.
+/// A port that is bound and refuses connections. While it is bound, the system gives it to no socket that asks for any
+/// free port.
 pub struct ReservedPort {
     address: SocketAddr,
     _socket: TcpSocket,
@@ -85,7 +86,7 @@ pub fn full_backlog(address: impl Into<SocketAddr>) -> Option<FullBacklog> {
     socket.listen(0).ok()?;
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let mut held = Vec::new();
-    // The kernel decides how many connections fit into the backlog.
+    // The kernel decides how many connections fit into the backlog. One that is not established in time does not fit.
     while let Ok(stream) =
         std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(200))
     {

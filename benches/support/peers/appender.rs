@@ -1,4 +1,5 @@
-//! Peer (c) of docs/PERFORMANCE.md: `tracing` events through opentelemetry-appender-tracing, and the counters of peer (a).
+//! Peer (c) of docs/PERFORMANCE.md: `tracing` events through opentelemetry-appender-tracing, and the counters of peer
+//! (a), [`Documented`](super::Documented).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! Peer (a) of docs/PERFORMANCE.md: opentelemetry-rust as its documentation shows it. Attributes are built at each call.
+//! Peer (a) of docs/PERFORMANCE.md: opentelemetry-rust as its documentation shows it. Each call builds its attributes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;

@@ -1,4 +1,5 @@
-//! Peer (b) of docs/PERFORMANCE.md: optimized use of opentelemetry-rust. Attributes are prebuilt and sorted, and share their strings.
+//! Peer (b) of docs/PERFORMANCE.md: optimized use of opentelemetry-rust. Attributes are prebuilt and sorted, and share
+//! their strings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -43,8 +43,8 @@ pub async fn ask(prompt: &Prompt, client: &reqwest::Client, url: &str) -> reqwes
     }
 }
 
-/// Starts an MCP server as a child process. It lives longer than one tool call, so its environment has the trace context
-/// of the prompt.
+/// Starts an MCP server as a child process. The server lives longer than one tool call, so its environment has the
+/// trace context of the prompt.
 pub async fn start_server(
     prompt: &Prompt,
     program: &Path,

@@ -1,5 +1,5 @@
-//! One prompt, a model request, MCP servers over stdio and HTTP and a child process are one trace, and each failure among
-//! them is recorded as one.
+//! A prompt, its model request, the MCP servers over stdio and HTTP that it calls, and a child process are one trace.
+//! Each of their failures is recorded.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
 const STATE: &str = "rojo=1";
 
-/// What the servers of the test received.
+/// The requests that the servers of the test received.
 #[derive(Clone, Default)]
 struct Received {
     /// The trace headers of each model request.
@@ -79,7 +79,7 @@ struct Arrived {
     spans: Vec<Value>,
 }
 
-/// Starts telemetry that sends the traces, or the events, to the receiver.
+/// Starts telemetry that sends the signal of the variable `exporter` to the receiver. `tracing` is 1 if it is on.
 fn start(url: &str, exporter: &str, tracing: &str) -> Telemetry {
     let config = Config::builder().environment([
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),

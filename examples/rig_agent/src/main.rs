@@ -119,7 +119,8 @@ impl Host {
         };
         let model = self.provider.clone().connect(client).completion(MODEL);
         let run = self.agent.prompt(text).using_model_value(model);
-        // The instrumentation comes after the rule, so that its `on_dispatch` is called only for tools that the rule allows.
+        // The instrumentation comes after the rule, so that its `on_dispatch` is called only for tools that the rule
+        // allows.
         let run = run.add_hook(NoShell).add_hook(telemetry.clone());
         (run.tool_concurrency(4).max_turns(8), telemetry)
     }

@@ -86,8 +86,8 @@ fn is_overloaded(error: &Error) -> bool {
     status.is_some_and(|status| matches!(status.as_u16(), 429 | 529))
 }
 
-/// Returns the message of a failed request. Only the message of the API is safe to record: others can contain the URL, or a
-/// part of the response.
+/// Returns the message of a failed request. Only the message of the API is safe to record: others can contain the URL,
+/// or a part of the response.
 pub(crate) fn message(error: &ErrorReport) -> String {
     match error.kind {
         ErrorKind::Provider | ErrorKind::ProviderResponse => error.message.clone(),

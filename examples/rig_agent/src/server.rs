@@ -1,5 +1,5 @@
-//! A scripted model: a server on loopback that gives the answers of a list, in the format of the Messages API, and shows the
-//! trace context of each request on standard error.
+//! A scripted model: a server on loopback that gives the answers of a list, in the format of the Messages API, and
+//! shows the trace context of each request on standard error.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::explain::Trust;
+use crate::explain::ConfigArguments;
 use crate::output::print;
 
 /// The exit status if an exporter does not work, or a variable is probably misspelled.
@@ -21,13 +21,13 @@ Exit status:
   2  the command line is invalid")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    trust: Trust,
+    config: ConfigArguments,
 }
 
 /// Prints the explanation of the configuration and the diagnosis of its exporters.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let config = arguments.trust.config();
-    // The diagnosis contains the other warnings.
+    let config = arguments.config.build();
+    // The warnings that are left out here, about misspelled and misplaced variables, are in the diagnosis below.
     print(format_args!("{}\n", config.explain().without_diagnosed()));
     let diagnosis = config.diagnose();
     print(format_args!("{diagnosis}\n"));

@@ -16,7 +16,7 @@ const OFF: &str = "\nTelemetry is off: it needs CLAUDE_CODE_ENABLE_TELEMETRY=1, 
 #[command(after_help = "Exit status: 0, or 1 if the command line is invalid.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    trust: Trust,
+    config: ConfigArguments,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -28,17 +28,17 @@ enum Format {
     Json,
 }
 
-/// The trust in the current directory.
+/// The arguments that the configuration depends on.
 #[derive(Args)]
-pub(crate) struct Trust {
+pub(crate) struct ConfigArguments {
     /// Applies the settings files of the project in the current directory, too
     #[arg(long)]
     trust_workspace: bool,
 }
 
-impl Trust {
-    /// Returns the configuration of this environment.
-    pub(crate) fn config(&self) -> Config {
+impl ConfigArguments {
+    /// Returns the configuration that the settings files and the process environment describe.
+    pub(crate) fn build(&self) -> Config {
         Config::builder()
             .trust_workspace(self.trust_workspace)
             .build()
@@ -47,7 +47,7 @@ impl Trust {
 
 /// Prints the explanation of the configuration.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let config = arguments.trust.config();
+    let config = arguments.config.build();
     match arguments.format {
         Format::Text => {
             print(config.explain());

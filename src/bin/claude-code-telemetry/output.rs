@@ -9,6 +9,6 @@ pub(crate) fn print(text: impl Display) {
 }
 
 /// Writes a line to standard error.
-pub(crate) fn complain(message: impl Display) {
+pub(crate) fn print_to_stderr(message: impl Display) {
     let _ = writeln!(io::stderr(), "{message}");
 }

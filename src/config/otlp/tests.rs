@@ -51,60 +51,65 @@ fn shown(config: &Option<OtlpConfig>) -> String {
 
 #[test]
 fn protocol_and_endpoint_are_chosen() {
+    // The general endpoint, and that of the signal.
     const G: &str = "ENDPOINT";
     const S: &str = "LOGS_ENDPOINT";
     let grpc = ("PROTOCOL", "grpc");
     let json = ("LOGS_PROTOCOL", "http/json");
     let insecure = ("INSECURE", "true");
     let path = "/v1/logs";
-    let off = |problem| vec![Problem::Endpoint(problem)];
-    let no = Vec::new;
+    let unusable = |problem| vec![Problem::Endpoint(problem)];
+    let none = Vec::new;
     type Row<'a> = (Vec<(&'a str, &'a str)>, &'a str, Vec<Problem>);
     let table: Vec<Row<'_>> = vec![
-        (vec![], "http/protobuf http://localhost:4318/v1/logs", no()),
-        (vec![grpc], "grpc http://localhost:4317/", no()),
+        (
+            vec![],
+            "http/protobuf http://localhost:4318/v1/logs",
+            none(),
+        ),
+        (vec![grpc], "grpc http://localhost:4317/", none()),
         (
             vec![grpc, json],
             "http/json http://localhost:4318/v1/logs",
-            no(),
+            none(),
         ),
         (
             vec![("METRICS_PROTOCOL", "grpc")],
             "http/protobuf http://localhost:4318/v1/logs",
-            no(),
+            none(),
         ),
-        (vec![(G, "http://h:4317")], "grpc http://h:4317/", no()),
+        (vec![(G, "http://h:4317")], "grpc http://h:4317/", none()),
         (
             vec![(G, "http://h")],
             "http/protobuf http://h/v1/logs",
-            no(),
+            none(),
         ),
         (
             vec![(G, "http://h:4317"), json],
             "http/json http://h:4317/v1/logs",
-            no(),
+            none(),
         ),
         (
             vec![(G, "http://h/base/")],
             "http/protobuf http://h/base/v1/logs",
-            no(),
+            none(),
         ),
         (
             vec![(G, "http://h"), (S, "http://s/x")],
             "http/protobuf http://s/x",
-            no(),
+            none(),
         ),
         (
             vec![(G, "http://h"), ("METRICS_ENDPOINT", "http://m/x")],
             "http/protobuf http://h/v1/logs",
-            no(),
+            none(),
         ),
         (
             vec![(S, "http://s:4318")],
             "http/protobuf http://s:4318/",
             vec![Problem::PathMissing { path }],
         ),
-        (vec![(S, "http://s:4317")], "grpc http://s:4317/", no()),
+        (vec![(S, "http://s:4317")], "grpc http://s:4317/", none()),
         (
             vec![(G, "http://h/v1/logs")],
             "http/protobuf http://h/v1/logs/v1/logs",
@@ -115,38 +120,38 @@ fn protocol_and_endpoint_are_chosen() {
             "grpc http://h/",
             vec![Problem::PathIgnored],
         ),
-        (vec![(G, "h:4317"), insecure], "grpc http://h:4317/", no()),
-        (vec![(G, "h:4317")], "grpc https://h:4317/", no()),
+        (vec![(G, "h:4317"), insecure], "grpc http://h:4317/", none()),
+        (vec![(G, "h:4317")], "grpc https://h:4317/", none()),
         (
             vec![(G, "h:4317"), insecure, ("LOGS_INSECURE", "false")],
             "grpc https://h:4317/",
-            no(),
+            none(),
         ),
         (
             vec![(G, "h:4317"), ("LOGS_INSECURE", "1")],
             "grpc http://h:4317/",
-            no(),
+            none(),
         ),
         // An empty boolean in the environment is false.
         (
             vec![(G, "h:4317"), insecure, ("LOGS_INSECURE", "")],
             "grpc https://h:4317/",
-            no(),
+            none(),
         ),
         (
             vec![(G, "h:4318"), insecure],
             "off",
-            off(EndpointProblem::NoScheme),
+            unusable(EndpointProblem::NoScheme),
         ),
         (
             vec![(G, "https://h"), grpc, insecure],
             "grpc https://h/",
-            no(),
+            none(),
         ),
         (
             vec![(G, "http://h"), (S, "nonsense://s")],
             "off",
-            off(EndpointProblem::UnknownScheme),
+            unusable(EndpointProblem::UnknownScheme),
         ),
     ];
     for (set, expected, problems) in table {
@@ -157,7 +162,7 @@ fn protocol_and_endpoint_are_chosen() {
 }
 
 #[test]
-fn headers_are_merged() {
+fn headers_of_the_signal_override_general_ones_and_both_override_those_of_the_url() {
     let table: [(&[(&str, &str)], &str); 5] = [
         (&[("HEADERS", "a=1,b=2")], "a=1 b=2"),
         (
@@ -210,7 +215,7 @@ fn missing_features_are_named() {
 }
 
 #[test]
-fn managed_general_variables_override_specific_ones_of_lower_layers() {
+fn managed_variables_override_lower_layers_whose_endpoints_get_no_managed_credentials() {
     let specific = ("LOGS_ENDPOINT", "http://user/x");
     let general = ("ENDPOINT", "http://user");
     let refused = || vec![Problem::ManagedCredentials, Problem::NoManagedEndpoint];

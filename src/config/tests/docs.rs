@@ -42,8 +42,8 @@ that names the variable, the value, its origin and the nearest valid value. `Con
 set, its origin and its effect.
 
 A name that no variable has causes a warning with the nearest name if it is probably misspelled: if it has at least 12
-characters and is at most two edits away from the name of a variable, or has the same words in another order or number
-(`OTEL_METRIC_EXPORTER`). So does every unknown name that begins with `OTEL_EXPORTER_OTLP_`, `OTEL_LOG_`,
+characters and is at most two edits away from the name of a variable, or has the same words in another order, or in
+the singular or plural (`OTEL_METRIC_EXPORTER`). So does every unknown name that begins with `OTEL_EXPORTER_OTLP_`, `OTEL_LOG_`,
 `OTEL_METRICS_INCLUDE_` or `CLAUDE_CODE_OTEL_`. The values of unknown variables are never shown.
 
 - Booleans: `1`, `true`, `yes`, `on` are true, `0`, `false`, `no`, `off` are false, in any case. Any other value causes a warning
@@ -57,8 +57,8 @@ characters and is at most two edits away from the name of a variable, or has the
 - `key=value` pairs are split on `,`. White space around key and value is trimmed, and values are percent-decoded.
 - Values of headers and commands, and user and password of a URL, are never shown.
 
-No dependency reads the process environment. With an injected environment, the library does not read it either, with one
-exception: the platform's certificate authorities. As for every TLS client, `SSL_CERT_FILE` and `SSL_CERT_DIR` of the process
+No dependency reads the process environment. After `Config::builder().environment(..)`, the library does not read it either, with
+one exception: the platform's certificate authorities. As for every TLS client, `SSL_CERT_FILE` and `SSL_CERT_DIR` of the process
 change them. `OTEL_EXPORTER_OTLP_CERTIFICATE` replaces the platform's authorities, and so disables these two variables.
 
 The last column is the source of a variable: the documentation of Claude Code's monitoring, OpenTelemetry's specification, or

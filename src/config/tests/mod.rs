@@ -1,4 +1,4 @@
-//! Tests of the whole configuration through its public interface.
+//! Tests of the whole configuration, from its variables to its exporters and warnings.
 
 mod docs;
 mod parsers;
@@ -40,7 +40,8 @@ impl Warning {
     }
 }
 
-/// Returns variables that turn every exporter on, so that every other variable has a visible effect.
+/// Returns variables that turn the OTLP exporter of every signal on, so that most other variables have a visible
+/// effect.
 fn base() -> Variables {
     variables(&[
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -65,7 +66,7 @@ fn build_with_all_features(builder: ConfigBuilder) -> Config {
     resolve(builder, Features::ALL)
 }
 
-/// Returns a configuration of the base variables, overridden by these.
+/// Returns a configuration of the variables of [`base`], overridden by those of the list.
 fn with(list: &[(&str, &str)]) -> Config {
     let mut all = base();
     all.extend(variables(list));
@@ -76,6 +77,7 @@ fn problems(config: &Config) -> Vec<&Problem> {
     config.warnings().iter().map(Warning::problem).collect()
 }
 
+/// Returns the OTLP exporters of metrics, events and spans.
 fn exporters(config: &Config) -> [&Option<OtlpConfig>; 3] {
     [
         &config.metrics.otlp,
@@ -85,7 +87,7 @@ fn exporters(config: &Config) -> [&Option<OtlpConfig>; 3] {
 }
 
 #[test]
-fn no_exporter_is_on_by_default() {
+fn no_exporter_is_on_by_default_or_while_telemetry_is_off() {
     let config = build(Variables::new());
     assert!(!config.is_enabled());
     assert_eq!(config.warnings(), []);
@@ -111,7 +113,7 @@ fn variable_is_set_unless_it_is_empty_or_white_space() {
 }
 
 #[test]
-fn missing_telemetry_is_explained() {
+fn warnings_explain_why_requested_telemetry_is_not_exported() {
     let on = ("CLAUDE_CODE_ENABLE_TELEMETRY", "1");
     let beta = ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1");
     type Row<'a> = (&'a [(&'a str, &'a str)], &'a [Problem]);
@@ -149,7 +151,7 @@ fn missing_telemetry_is_explained() {
 }
 
 #[test]
-fn spans_need_one_of_the_two_beta_variables() {
+fn spans_need_the_beta_variable_under_one_of_its_names_and_the_higher_layer_wins() {
     let alias = "ENABLE_ENHANCED_TELEMETRY_BETA";
     let name = "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA";
     for (environment, host, spans) in [
@@ -177,20 +179,24 @@ fn spans_need_one_of_the_two_beta_variables() {
 }
 
 #[test]
-fn cumulative_points_of_several_processes_cause_a_warning() {
+fn cumulative_points_without_session_and_instance_id_cause_a_warning() {
     let cumulative = (
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
         "cumulative",
     );
-    let without = ("OTEL_METRICS_INCLUDE_SESSION_ID", "false");
+    let without_session_id = ("OTEL_METRICS_INCLUDE_SESSION_ID", "false");
     let instance = ("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=1");
     for (list, warned) in [
-        (vec![cumulative, without], true),
+        (vec![cumulative, without_session_id], true),
         (vec![cumulative], false),
-        (vec![without], false),
-        (vec![cumulative, without, instance], false),
+        (vec![without_session_id], false),
+        (vec![cumulative, without_session_id, instance], false),
         (
-            vec![cumulative, without, ("OTEL_METRICS_EXPORTER", "none")],
+            vec![
+                cumulative,
+                without_session_id,
+                ("OTEL_METRICS_EXPORTER", "none"),
+            ],
             false,
         ),
     ] {
@@ -284,7 +290,7 @@ fn the_headers_helper_is_a_setting_and_its_interval_a_variable() {
 }
 
 #[test]
-fn settings_of_the_host_take_effect() {
+fn builder_methods_and_injected_environment_take_effect() {
     let config = build(Variables::new());
     assert_eq!(config.number_encoding, NumberEncoding::Native);
     assert!(config.attributes.user_email && config.content.error_messages);
@@ -323,15 +329,20 @@ fn prometheus_page_address_follows_variables_and_host() {
         }
         let config = build_with_all_features(builder);
         assert!(config.metrics.otlp.is_some());
-        let page = config.metrics.prometheus.clone().unwrap();
+        let prometheus = config.metrics.prometheus.clone().unwrap();
         let fact = config.explain().facts().find(|fact| fact.contains("page"));
         let fact = fact
             .unwrap()
             .replace("; its values are always cumulative", "");
         let fact = fact.replace("metrics: Prometheus page at ", "");
-        (page.host, page.port, fact, config.warnings().len())
+        (
+            prometheus.host,
+            prometheus.port,
+            fact,
+            config.warnings().len(),
+        )
     };
-    let lan = ", where other machines may fetch it";
+    let reachable = ", where other machines may fetch it";
     for (host, port, expected, fact, warnings) in [
         (
             None,
@@ -365,14 +376,14 @@ fn prometheus_page_address_follows_variables_and_host() {
             Some("0.0.0.0"),
             None,
             ("0.0.0.0", 9464),
-            format!("http://0.0.0.0:9464/metrics{lan}"),
+            format!("http://0.0.0.0:9464/metrics{reachable}"),
             0,
         ),
         (
             Some("h.local"),
             None,
             ("h.local", 9464),
-            format!("http://h.local:9464/metrics{lan}"),
+            format!("http://h.local:9464/metrics{reachable}"),
             0,
         ),
         (

@@ -1,4 +1,4 @@
-//! Tests of the exporters that settings files configure.
+//! Tests of the configuration that settings files describe.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::settings::Settings;
 
-/// The example of managed settings in the documentation.
+/// The example of managed settings in the documentation of Claude Code.
 const MANAGED: &str = r#"{
   "env": {
     "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
@@ -20,7 +20,7 @@ const MANAGED: &str = r#"{
   }
 }"#;
 
-/// The example of a project's `.claude/settings.json`.
+/// An example of a project's `.claude/settings.json` for Claude Code.
 const PROJECT: &str = r#"{
   "env": {
     "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
@@ -93,7 +93,7 @@ fn the_documented_managed_settings_work() {
 }
 
 #[test]
-fn documented_project_settings_work_in_the_file_of_the_user() {
+fn documented_project_settings_work_in_the_file_of_the_user_and_partly_in_that_of_a_project() {
     let config = configured("{}", PROJECT, &[]);
     assert!(config.is_enabled());
     assert_eq!(config.warnings(), []);
@@ -184,6 +184,7 @@ fn managed_destinations_cannot_be_overridden() {
     let expected = "grpc http://collector.example.com:4317/ authorization=Bearer example-token";
     let [metrics, events, _] = exporters(&config).map(shown);
     assert_eq!([metrics, events], [expected, expected]);
+    // One warning for each of the four signal-specific variables of other layers.
     assert_eq!(config.warnings().len(), 4, "{:?}", config.warnings());
 
     // Managed credentials are never sent to an endpoint of another layer.

@@ -110,7 +110,7 @@ impl Row {
     fn duration(
         name: &str,
         default: &'static str,
-        low: Option<&'static str>,
+        minimum: Option<&'static str>,
         probe: fn(&Config) -> Duration,
     ) -> Vec<Self> {
         let show = move |config: &Config| probe(config).as_millis().to_string();
@@ -123,7 +123,7 @@ impl Row {
             row("7_000", ("_1000", default)),
             row("70E+2", ("-1", default)),
         ];
-        rows.extend(low.map(|minimum| row("7000", ("0", minimum))));
+        rows.extend(minimum.map(|minimum| row("7000", ("0", minimum))));
         rows
     }
 }
@@ -173,7 +173,7 @@ impl Folder {
         }
     }
 
-    /// Returns the configuration of the base variables, the context of the row and these values of its variable.
+    /// Returns the configuration of the variables of [`base`], the context of the row and these values of its variable.
     fn configure(&self, row: &Row, values: &[(Layer, &str)]) -> Config {
         let root = self.path();
         let value_of = |layer: Layer| {
@@ -231,8 +231,8 @@ fn every_variable_has_its_effect() {
     for row in rows(folder.path()) {
         let (name, probe, default) = (&row.name, &row.probe, &row.default);
         let about = |config: &Config| {
-            let own = |warning: &&Warning| warning.variable() == Some(&**name);
-            config.warnings().iter().find(own).cloned()
+            let is_about = |warning: &&Warning| warning.variable() == Some(&**name);
+            config.warnings().iter().find(is_about).cloned()
         };
         let lowest = if row.is_key() {
             Layer::User
@@ -272,7 +272,7 @@ fn every_variable_has_its_effect() {
 }
 
 #[test]
-fn every_variable_is_overridden_and_cancelled_by_every_higher_layer() {
+fn every_variable_is_overridden_and_cancelled_by_the_next_higher_layer() {
     let folder = Folder::new();
     for row in rows(folder.path()) {
         let (name, probe) = (&row.name, &row.probe);
@@ -311,11 +311,11 @@ fn a_project_sets_only_the_variables_that_the_table_allows() {
         let (valid, expected) = &row.valid;
         for layer in [Layer::Local, Layer::Project] {
             let about = |config: &Config| {
-                let mut own = config.warnings().iter();
-                let own = own.find(|warning| warning.variable() == Some(&**name))?;
-                assert_eq!(own.origin()?.layer(), layer, "{own}");
-                assert!(own.origin()?.file().is_some(), "{own}");
-                Some(own.problem().clone())
+                let mut warnings = config.warnings().iter();
+                let found = warnings.find(|warning| warning.variable() == Some(&**name))?;
+                assert_eq!(found.origin()?.layer(), layer, "{found}");
+                assert!(found.origin()?.file().is_some(), "{found}");
+                Some(found.problem().clone())
             };
             for value in [valid.as_str(), ""] {
                 let config = folder.configure(&row, &[(layer, value)]);
@@ -358,11 +358,11 @@ fn a_project_sets_only_the_variables_that_the_table_allows() {
 }
 
 #[test]
-fn no_variable_is_without_a_test() {
+fn every_variable_with_an_effect_has_a_test() {
     let folder = Folder::new();
     let rows = rows(folder.path()).into_iter();
     let mut tested: BTreeSet<String> = rows.map(|row| row.name).collect();
-    // These variables have a separate test.
+    // The test `prometheus_page_address_follows_variables_and_host` covers these variables.
     tested.extend(["HOST", "PORT"].map(|part| format!("OTEL_EXPORTER_PROMETHEUS_{part}")));
     let effective = variables::all().filter(|variable| variable.has_effect);
     let all: BTreeSet<String> = effective.map(|variable| variable.name.to_owned()).collect();

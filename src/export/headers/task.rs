@@ -13,7 +13,7 @@ use super::{State, command};
 use crate::config::HeadersHelper;
 use crate::diagnostics::Diagnostics;
 use crate::export::backoff::Backoff;
-use crate::export::command::{Command, at};
+use crate::export::command::{Command, sleep_until_optional};
 
 /// The margin before a shutdown's deadline at which a run is killed, so that the caller need not wait for it. The
 /// margin is at most a quarter of the remaining time.
@@ -41,7 +41,7 @@ async fn end(
         tokio::select! {
             biased;
             () = ended(&mut wanted) => return shutdowns,
-            () = at(time) => return shutdowns,
+            () = sleep_until_optional(time) => return shutdowns,
             Some(command) = commands.recv() => {
                 // A flush waits for pipelines only, not for the helper.
                 if command.shutdown {
@@ -68,7 +68,7 @@ impl Runner {
         let shutdowns = tokio::select! {
             biased;
             shutdowns = end => shutdowns,
-            () = self.work(&mut runs) => Vec::new(),
+            () = self.run_repeatedly(&mut runs) => Vec::new(),
         };
         if !runs.is_empty() {
             // The run is killed before the callers of the shutdown learn that the task has ended.
@@ -79,7 +79,7 @@ impl Runner {
     }
 
     /// Runs the helper repeatedly. Never returns.
-    async fn work(&mut self, runs: &mut JoinSet<Result<Headers, Failure>>) {
+    async fn run_repeatedly(&mut self, runs: &mut JoinSet<Result<Headers, Failure>>) {
         let mut backoff = Backoff::new(self.config.interval);
         let mut is_renewal = false;
         loop {

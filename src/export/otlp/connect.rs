@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::error::{connection_error, flatten};
 use super::resolve::resolve;
 use crate::config::endpoint::port;
-use crate::export::command::at;
+use crate::export::command::sleep_until_optional;
 use crate::export::export_result::{ErrorKind, ExportError};
 use crate::lock::lock;
 
@@ -104,7 +104,7 @@ async fn connect_to_any(addresses: &[SocketAddr], timeout: Duration) -> io::Resu
                 Some(Err(failure)) => error = error.or(Some(failure.into())),
                 None => return Err(error.unwrap_or_else(|| io::ErrorKind::NotFound.into())),
             },
-            () = at(pause) => {}
+            () = sleep_until_optional(pause) => {}
         }
     }
 }
@@ -119,7 +119,8 @@ fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     pairs.flatten().flatten().copied().copied().collect()
 }
 
-/// Sets the socket options that detect a dead peer. A connection remains usable if the system refuses an option.
+/// Sets the socket options that send small writes at once and that detect a dead peer. A connection remains usable if
+/// the system refuses an option.
 fn configure(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new()
@@ -139,7 +140,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn second_address_of_the_same_family_is_used_when_the_first_swallows_packets() {
+    async fn next_address_of_the_same_family_is_used_when_the_first_does_not_answer() {
+        // A listener whose backlog is full neither accepts nor refuses connections.
         let hole = full_backlog(([127, 0, 0, 1], 0)).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
         let listens = listener.local_addr().unwrap();
@@ -149,6 +151,7 @@ mod tests {
             .unwrap();
         assert_eq!(stream.peer_addr().unwrap(), listens);
 
+        // Without another address, the attempt continues until its caller drops it.
         let addresses = [hole.address];
         let limited = connect_to_any(&addresses, limit);
         let limited = tokio::time::timeout(Duration::from_millis(50), limited);

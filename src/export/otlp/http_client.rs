@@ -79,11 +79,11 @@ impl HttpClient {
         }
         let url = request.uri().clone();
         let connections = lock(&self.connections).clone();
-        self.connector.limit.renew();
+        self.connector.limit.reset();
         let response = self
             .wait(receiver, started, deadline, connections.request(request))
             .await?;
-        self.connector.limit.renew();
+        self.connector.limit.reset();
         self.answered.store(true, Ordering::Relaxed);
         if let Some(tls) = &self.connector.tls {
             tls.answered();

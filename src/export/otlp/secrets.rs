@@ -144,7 +144,7 @@ fn text_in_base64(text: &str) -> Option<String> {
     (!decoded.contains(char::is_control)).then_some(decoded)
 }
 
-/// Decodes base64 with padding or without. Accepts what lenient servers accept.
+/// Decodes base64 with padding or without. The unused bits of the last character may be set, as lenient servers allow.
 pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn user_without_a_password_is_hidden_as_a_token() {
-        // t0ken-of-me:
+        // `t0ken-of-me:` in base64, which is a user name with an empty password.
         let secrets = secrets(&["Basic dDBrZW4tb2YtbWU6"]);
         assert_eq!(secrets.hide_in("t0ken-of-me"), "<hidden>");
     }

@@ -30,7 +30,7 @@ impl ReadLimit {
     }
 
     /// Resets the limit when a request begins and when the head of its response has arrived.
-    pub(super) fn renew(&self) {
+    pub(super) fn reset(&self) {
         self.0.store(MAX_READ, Ordering::Relaxed);
     }
 

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::receiver::name;
 use crate::config::otlp::OtlpConfig;
 
-/// The ASCII characters of a path that a request line must not contain. All others are escaped too.
+/// The ASCII characters of a path that a request line must not contain. Non-ASCII characters are always escaped.
 const ESCAPED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -21,8 +21,9 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Returns the URL of an endpoint as it is requested: without user information, with an IP address in its usual form, and
-/// with all characters escaped that a request line must not contain. The error is a sentence that says what is wrong.
+/// Returns the URL of an endpoint as it is requested: without user information, with an IP address in its usual form,
+/// and with all characters escaped that a request line must not contain. The error is a sentence that says what is
+/// wrong.
 pub(super) fn request_url(config: &OtlpConfig) -> Result<Uri, String> {
     let endpoint = &config.endpoint;
     // The TLS configuration decides the scheme: `https` must not fall back to plain text.
@@ -59,7 +60,7 @@ fn normalized(endpoint: &Uri) -> Result<Uri, String> {
         .map_err(|error: ::http::uri::InvalidUri| error.to_string())
 }
 
-/// Returns the URL with another path.
+/// Returns the URL with another path and the same query.
 pub(super) fn at_path(url: &Uri, path: &str) -> Option<Uri> {
     let mut parts = url.clone().into_parts();
     let path = match url.query() {

@@ -1,4 +1,4 @@
-//! The listeners of the page and their addresses.
+//! The listeners of a scrape endpoint and their addresses.
 
 use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -26,16 +26,16 @@ pub(super) fn bind(config: &PrometheusConfig) -> Result<Vec<TcpListener>, String
         }
     }
     let port = config.port;
-    let all = match &config.ports {
+    let and_range = match &config.ports {
         Some(ports) => format!(", and so are all from {} to {}", ports.start(), ports.end()),
         None => String::new(),
     };
     Err(match first {
         Some(error) if error.kind() == ErrorKind::AddrInUse => format!(
-            "port {port} of {host} is taken{all}, perhaps by another agent; set \
+            "port {port} of {host} is taken{and_range}, perhaps by another agent; set \
              OTEL_EXPORTER_PROMETHEUS_PORT to a free one"
         ),
-        Some(error) => format!("it cannot listen on port {port} of {host}{all}: {error}"),
+        Some(error) => format!("it cannot listen on port {port} of {host}{and_range}: {error}"),
         None => format!("it cannot listen on {host}"),
     })
 }

@@ -71,6 +71,7 @@ mod tests {
 
     #[test]
     fn keys_with_the_same_label_name_are_joined_and_never_change_own_labels() {
+        // `METRICS[0]` has the label `start_type`, and every metric has `user_id`.
         let attributes = [
             ("a_b", "2"),
             ("team", "x"),

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::export_result::{Accepted, Delivery, ExportResult};
-use super::exporter::{MakePage, PageSettings};
+use super::exporter::{MakeScrapeEndpoint, ScrapeEndpointSettings};
 use super::handle::ExporterHandle;
 use super::push_exporter::PushExporter;
 use super::source::{Batch, Source, SourceConfig};
@@ -41,18 +41,18 @@ use serve::Server;
 
 /// The pause before a port that is in use is tried again: the agent that uses it may end.
 const RETRY: Duration = Duration::from_secs(5);
-/// The interval at which series are read if no client fetches the page.
+/// The interval at which the series are read, whether or not a client fetches the page.
 const READ_INTERVAL: Duration = Duration::from_secs(60);
-/// The longest time that the end of a page waits for clients that are still fetching it.
+/// The longest time for which a scrape endpoint that is closed waits for clients that are still fetching the page.
 const LAST_FETCHES: Duration = Duration::from_millis(500);
 
-/// Creates the handle of the Prometheus exporter, and the function that starts its pages.
+/// Creates the handle of the Prometheus exporter, and the function that starts its scrape endpoints.
 pub(crate) fn handle(
     registry: &Arc<Registry>,
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
-) -> (ExporterHandle, MakePage) {
-    let series = Arc::new(PageSeries {
+) -> (ExporterHandle, MakeScrapeEndpoint) {
+    let series = Arc::new(ScrapeSeries {
         reader: ScrapeReader::new(PROMETHEUS_READER, Arc::clone(registry)).into(),
         is_unavailable: AtomicBool::new(false),
     });
@@ -64,7 +64,7 @@ pub(crate) fn handle(
         Arc::default(),
         Some(Box::new(move || counted.unavailable())),
     );
-    let source = PageSource {
+    let source = ScrapeSource {
         series: Arc::clone(&series),
         next_read: Instant::now() + READ_INTERVAL,
     };
@@ -74,7 +74,7 @@ pub(crate) fn handle(
     };
     let handle = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);
     let (counters, diagnostics) = (Arc::clone(handle.counters()), Arc::clone(diagnostics));
-    let make = move |settings: PageSettings| -> Arc<dyn PushExporter> {
+    let make = move |settings: ScrapeEndpointSettings| -> Arc<dyn PushExporter> {
         let server = Arc::new(Server {
             series: Arc::clone(&series),
             settings,
@@ -86,7 +86,7 @@ pub(crate) fn handle(
         let (closing, closed) = watch::channel(false);
         let mut serving = JoinSet::new();
         serving.spawn(Arc::clone(&server).run(closed));
-        Arc::new(Page {
+        Arc::new(ScrapeEndpoint {
             server,
             closing,
             _serving: serving,
@@ -97,7 +97,7 @@ pub(crate) fn handle(
 
 /// Returns the addresses on which the page would be served now. The error says why it cannot be served. This function
 /// blocks.
-pub(crate) fn page_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr>, String> {
+pub(crate) fn scrape_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr>, String> {
     Ok(addresses(&bind::bind(config)?))
 }
 
@@ -107,19 +107,19 @@ fn addresses(listeners: &[std::net::TcpListener]) -> Vec<SocketAddr> {
 }
 
 /// The series of the page, which outlive its servers.
-struct PageSeries {
+struct ScrapeSeries {
     reader: Mutex<ScrapeReader>,
     /// True while a server waits for its port: clients cannot fetch the series.
     is_unavailable: AtomicBool,
 }
 
-impl PageSeries {
+impl ScrapeSeries {
     fn reader(&self) -> MutexGuard<'_, ScrapeReader> {
         lock(&self.reader)
     }
 
     fn read(&self, now: Instant) -> Vec<Sample> {
-        self.reader().look(now.into_std())
+        self.reader().collect(now.into_std())
     }
 
     /// Returns the number of series that clients cannot fetch.
@@ -133,12 +133,12 @@ impl PageSeries {
 
 /// The source of a page. It has no batches, because clients fetch the page. Reading the series at an interval releases
 /// those that ended long ago, also if no client fetches the page.
-struct PageSource {
-    series: Arc<PageSeries>,
+struct ScrapeSource {
+    series: Arc<ScrapeSeries>,
     next_read: Instant,
 }
 
-impl Source for PageSource {
+impl Source for ScrapeSource {
     fn configure(&mut self, _: &SourceConfig) {}
 
     fn begin(&mut self) {
@@ -171,16 +171,16 @@ impl Source for PageSource {
     }
 }
 
-/// A page that is served until it is closed.
-struct Page {
+/// A scrape endpoint that serves the page until it is closed.
+struct ScrapeEndpoint {
     server: Arc<Server>,
     closing: watch::Sender<bool>,
     /// The task of the server. Dropping the set ends the task.
     _serving: JoinSet<()>,
 }
 
-impl PushExporter for Page {
-    /// Is never called, because [`PageSource`] has no batches: clients fetch the page.
+impl PushExporter for ScrapeEndpoint {
+    /// Is never called, because [`ScrapeSource`] has no batches: clients fetch the page.
     fn export<'a>(&'a self, _: Bytes, _: Instant, _: &'a Accepted) -> BoxFuture<'a, ExportResult> {
         Box::pin(std::future::ready(Ok(Delivery::default())))
     }

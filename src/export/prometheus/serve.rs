@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::blocking;
-use super::super::exporter::PageSettings;
-use super::{PageSeries, page};
+use super::super::exporter::ScrapeEndpointSettings;
+use super::{ScrapeSeries, page};
 use crate::clock::Clock;
 use crate::config::endpoint::without_brackets;
 use crate::diagnostics::Diagnostics;
@@ -45,8 +45,8 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// The state that all connections share.
 pub(super) struct Server {
-    pub(super) series: Arc<PageSeries>,
-    pub(super) settings: PageSettings,
+    pub(super) series: Arc<ScrapeSeries>,
+    pub(super) settings: ScrapeEndpointSettings,
     pub(super) counters: Arc<ExporterCounters>,
     pub(super) diagnostics: Arc<Diagnostics>,
     pub(super) clock: Clock,
@@ -70,7 +70,7 @@ impl Server {
     ) {
         let mut close = closing.clone();
         let mut open = JoinSet::new();
-        let local = listener
+        let is_loopback = listener
             .local_addr()
             .is_ok_and(|address| address.ip().is_loopback());
         loop {
@@ -80,7 +80,7 @@ impl Server {
                 Some(_) = open.join_next() => {}
                 accepted = listener.accept(), if open.len() < CONNECTIONS => match accepted {
                     Ok((stream, _)) => {
-                        open.spawn(Arc::clone(&self).answer(stream, local, closing.clone()));
+                        open.spawn(Arc::clone(&self).answer(stream, is_loopback, closing.clone()));
                     }
                     Err(_) => sleep(AFTER_FAILURE).await,
                 }
@@ -94,11 +94,11 @@ impl Server {
     async fn answer(
         self: Arc<Self>,
         stream: TcpStream,
-        local: bool,
+        is_loopback: bool,
         mut closing: watch::Receiver<bool>,
     ) {
         let responded = OnceLock::new();
-        let service = service_fn(|request| self.respond(request, local, &responded));
+        let service = service_fn(|request| self.respond(request, is_loopback, &responded));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -127,11 +127,11 @@ impl Server {
     async fn respond(
         self: &Arc<Self>,
         request: Request<Incoming>,
-        local: bool,
+        is_loopback: bool,
         responded: &OnceLock<Arc<Rendered>>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let method = request.method();
-        if local && !self.is_named_by(request.headers()) {
+        if is_loopback && !self.is_named_by(request.headers()) {
             let hint = "forbidden: ask for localhost or an IP address\n".to_owned();
             return Ok(plain(StatusCode::FORBIDDEN, hint));
         }

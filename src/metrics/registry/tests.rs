@@ -29,6 +29,8 @@ fn deliver(registry: &Registry) {
     registry.remove_ended();
 }
 
+/// Series with a `session.id` end with their session, all others only when their attributes are outdated. Both make
+/// room after a change of the configuration.
 #[test]
 fn outdated_series_make_room_after_their_delivery() {
     for is_session_scoped in [false, true] {
@@ -39,6 +41,7 @@ fn outdated_series_make_room_after_their_delivery() {
         let ended = registry.open(&before, SeriesKind::PullRequests).unwrap();
         drop(ended);
         registry.mark_outdated();
+        // A session uses these attributes again, so they are not outdated any more.
         registry.intern(session_attributes("after", is_session_scoped));
 
         // The old series are not delivered yet.
@@ -62,6 +65,7 @@ fn attribute_bytes_are_bounded_shared_and_released() {
     let mut registry = Registry::new(0, Clock::default());
     registry.max_attribute_bytes = 100;
     registry.add_reader(READER);
+    // Each attribute set has 40 bytes. The name of the model has 10, which both series share.
     let (first, second) = ("1".repeat(40), "2".repeat(40));
     let first = registry.intern(session_attributes(&first, true));
     let second = registry.intern(session_attributes(&second, true));
@@ -101,14 +105,14 @@ fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registr
     let before = registry.intern(session_attributes("before", true));
     drop(registry.open(&before, SeriesKind::Commits));
     deliver(&registry);
-    // The reference `before` is that of a session that the session table remembers, so its series is kept.
+    // The reference `before` stands for a session that can be opened again, so its series is kept.
     let after = registry.intern(session_attributes("after", true));
     assert!(registry.open(&after, SeriesKind::Commits).is_none());
     drop(before);
     registry.mark_outdated();
     let after = registry.intern(session_attributes("after", true));
-    let held = registry.open(&after, SeriesKind::Commits);
-    assert!(held.is_some());
+    let opened = registry.open(&after, SeriesKind::Commits);
+    assert!(opened.is_some());
     assert_eq!(registry.len(), 1);
     assert_eq!(registry.lock().sets.len(), 1);
 }
@@ -117,11 +121,11 @@ fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registr
 fn concurrent_additions_lose_no_measurement() {
     let registry = registry_with_limit(1);
     let standard = registry.intern(session_attributes("a", true));
-    let held = registry.open(&standard, SeriesKind::Commits).unwrap();
+    let counter = registry.open(&standard, SeriesKind::Commits).unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
-            let held = held.clone();
-            scope.spawn(move || (0..10_000).for_each(|_| held.add(0.5)));
+            let counter = counter.clone();
+            scope.spawn(move || (0..10_000).for_each(|_| counter.add(0.5)));
         }
     });
     assert_eq!(registry.collect(READER)[0].value, 20_000.0);
@@ -153,7 +157,7 @@ fn samples_contain_every_measurement_while_sessions_open_and_close() {
     deliver(&registry);
     assert_eq!(registry.undelivered(READER), 0);
     assert!(registry.collect(READER).is_empty());
-    // The reference `standard` is that of a session that the session table remembers, so the series continues.
+    // The reference `standard` stands for a session that can be opened again, so the series continues.
     drop(registry.open(&standard, SeriesKind::Commits));
     let total = (THREADS * OPENINGS) as f64;
     assert_eq!(registry.collect(READER)[0].value, total);
@@ -189,16 +193,16 @@ fn full_registry_has_room_again_after_a_session_was_forgotten() {
 fn reader_receives_only_measurements_after_it_was_added() {
     let registry = registry_with_limit(2);
     let standard = registry.intern(session_attributes("a", true));
-    let held = registry.open(&standard, SeriesKind::Commits).unwrap();
-    held.add(1.0);
+    let commits = registry.open(&standard, SeriesKind::Commits).unwrap();
+    commits.add(1.0);
     drop(registry.open(&standard, SeriesKind::PullRequests));
     registry.remove_reader(READER);
     assert_eq!(registry.undelivered(READER), 0);
     assert!(registry.collect(READER).is_empty());
     registry.add_reader(READER);
-    held.add(2.0);
+    commits.add(2.0);
     let samples = registry.collect(READER);
-    // The other series ended before.
+    // Only the commits, because the pull requests ended before.
     let [sample] = &samples[..] else {
         panic!("{samples:?}");
     };

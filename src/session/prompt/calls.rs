@@ -103,7 +103,7 @@ impl Calls {
     /// Locks the open calls. Returns `None` if telemetry can never be on, and in a forked child, where a thread that is gone
     /// may hold the lock.
     fn lock(&self) -> Option<MutexGuard<'_, OpenCalls>> {
-        self.recorder.session_here()?;
+        self.recorder.session_in_original_process()?;
         Some(lock(&self.open))
     }
 

@@ -240,7 +240,10 @@ impl LlmRequest {
     pub fn response_body(&self, body: impl Into<Content>) {
         // The conversion may copy the body, which other threads and the shutdown must not wait for.
         let body = body.into();
-        if let Some((_, mut request)) = self.request.lock() {
+        // A body that the policy withholds now is not kept for a policy that would send it later.
+        if let Some((session, mut request)) = self.request.lock()
+            && session.telemetry.policy().raw_api_bodies()
+        {
             request.response_body = Some(body);
         }
     }
@@ -454,21 +457,17 @@ impl Handle for LlmRequest {
 }
 
 impl Operation for Request {
-    fn kind(&self) -> &'static str {
-        "model request"
-    }
-
-    fn has_outcome(&self) -> bool {
-        self.span.has_ended()
+    fn missing_outcome(&self) -> Option<&'static str> {
+        (!self.span.has_ended()).then_some("model request")
     }
 
     fn is_recorded(&self) -> bool {
         self.span.is_recorded()
     }
 
-    fn abandon(&mut self, session: &SessionCore) -> bool {
+    fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
         // The host can keep the handle after a shutdown, and must not keep the body with it.
         self.response_body = None;
-        self.span.abandon(session)
+        self.span.abandon(session, now)
     }
 }

@@ -28,7 +28,7 @@ span! {
         model: Text = "model", "Requested model";
         system: Text = "gen_ai.system", "Provider of the model, by default `anthropic`";
         request_model: Text = "gen_ai.request.model", "Requested model";
-        context: RequestContext = "llm_request.context", "Origin of the request: the handle on which it was started";
+        context: RequestContext = "llm_request.context", "Origin of the request, by default the kind of handle on which it was started";
         speed: Speed = "speed", "Speed mode";
         query_source: Option<Text> = "query_source", "Subsystem that made the request";
         duration: Duration = "duration_ms", "Duration of all attempts in milliseconds";

@@ -33,7 +33,9 @@ use crate::encode::spans::SpanRecord;
 use crate::record::{UserPrompt, record, span};
 use crate::session::Recorder;
 use crate::session::recorder::{operation_methods, recorder_methods};
-use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, SessionCore};
+use crate::state::{
+    EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, SessionCore, Timestamp,
+};
 
 /// An interaction: a prompt and the work that it causes. It is the span `claude_code.interaction`.
 ///
@@ -53,6 +55,7 @@ use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, 
 /// prompt.end();
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a prompt that is dropped has ended: keep it until the turn ends"]
 pub struct Prompt {
     recorder: Recorder,
     calls: Arc<CallsOwner>,
@@ -113,7 +116,8 @@ impl Prompt {
     pub fn end_with(self, end: PromptEnd) {
         self.calls.close();
         if let Some((session, mut interaction)) = self.interaction.lock() {
-            interaction.end(session, end);
+            let now = session.telemetry.timestamp(end.at);
+            interaction.end(session, now, end.duration);
         }
     }
 
@@ -204,10 +208,9 @@ impl Interaction {
         Self { mark, span }
     }
 
-    fn end(&mut self, session: &SessionCore, end: PromptEnd) -> bool {
+    fn end(&mut self, session: &SessionCore, now: Timestamp, duration: Option<Duration>) -> bool {
         self.mark.ended.store(true, Ordering::Release);
-        let now = session.telemetry.timestamp(end.at);
-        if let Some(duration) = end.duration {
+        if let Some(duration) = duration {
             self.span.start = now.before(duration);
         }
         self.span.end(session, now, |_, _| {})
@@ -215,21 +218,17 @@ impl Interaction {
 }
 
 impl Operation for Interaction {
-    fn kind(&self) -> &'static str {
-        "prompt"
-    }
-
-    fn has_outcome(&self) -> bool {
-        // A prompt needs no outcome: it is no mistake to drop its last handle without a call of `end`.
-        true
+    fn missing_outcome(&self) -> Option<&'static str> {
+        // It is no mistake to drop the last handle of a prompt without a call of `end`.
+        None
     }
 
     fn is_recorded(&self) -> bool {
         self.span.is_recorded()
     }
 
-    fn abandon(&mut self, session: &SessionCore) -> bool {
-        self.end(session, PromptEnd::new())
+    fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
+        self.end(session, now, None)
     }
 }
 

@@ -30,7 +30,7 @@ impl Write for Written {
 }
 
 /// Returns the lines that the console exporter writes for a session.
-fn written(work: impl FnOnce(&Session)) -> Vec<Value> {
+fn written(record: impl FnOnce(&Session)) -> Vec<Value> {
     let config = Config::builder()
         .environment([
             ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -49,7 +49,7 @@ fn written(work: impl FnOnce(&Session)) -> Vec<Value> {
         .console_writer(written.clone())
         .start();
     let session = telemetry.session(Identity::new().user_id("someone"));
-    work(&session);
+    record(&session);
     drop(session);
     telemetry.shutdown();
     let bytes = written.0.lock().unwrap();

@@ -92,12 +92,13 @@ impl PendingToolCall {
             let mut options = options.into();
             let start = recorder.timestamp(session, options.at);
             recorder.began.get_or_insert(start);
-            let span = span.unwrap_or_else(|| OpenSpan::untraced(start));
             // Determined before the policy removes the path from the options: the language itself is not content.
             let language = options.language_if_edit();
             let policy = session.telemetry.policy();
-            let mut span = span.with_record(ToolSpan::begin(&mut options, &policy));
+            let span = span.unwrap_or_else(|| OpenSpan::untraced(start));
+            let mut span = span.with_record(ToolSpan::begin(&options, &policy));
             span.start = start;
+            options.withhold(&policy);
             // The content of a call whose span is not recorded is not read at all.
             if span.is_recorded() {
                 span.record.add_details(&options, &policy);
@@ -371,7 +372,8 @@ impl Call {
             return None;
         }
         let now = self.timestamp(session, permission.at);
-        let span = self.blocked.open_context().cloned();
+        // Also after an execution that began without a decision has ended the wait.
+        let span = self.blocked.context.clone();
         // An execution that has begun already has ended the wait.
         if let Some(waited) = permission.waited.filter(|_| self.decided.is_none()) {
             self.blocked.start = now.before(waited);
@@ -477,24 +479,18 @@ impl Handle for ToolCall {
 }
 
 impl Operation for Call {
-    fn kind(&self) -> &'static str {
-        "tool call"
-    }
-
-    fn has_outcome(&self) -> bool {
+    fn missing_outcome(&self) -> Option<&'static str> {
         // A call that was rejected has no result.
         let is_rejected = self.permission.as_ref().is_some_and(Permission::rejects);
-        self.span.has_ended() || is_rejected
+        (!self.span.has_ended() && !is_rejected).then_some("tool call")
     }
 
     fn is_recorded(&self) -> bool {
         self.span.is_recorded()
     }
 
-    fn abandon(&mut self, session: &SessionCore) -> bool {
-        !self.span.has_ended() && {
-            let end = self.timestamp(session, None);
-            self.end(session, end, None)
-        }
+    fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
+        let end = now.on_clock_of(&self.span.start);
+        !self.span.has_ended() && self.end(session, end, None)
     }
 }

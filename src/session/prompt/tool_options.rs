@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::tool_output::ToolOutput;
-use crate::content::{Content, Gated, ToolDetails, ToolInput, ToolParameters};
+use crate::content::{Content, ContentPolicy, Gated, ToolDetails, ToolInput, ToolParameters};
 use crate::record::{
     BoolAsString, Decision, DecisionSource, EditTool, MCP_TOOL, McpTool, NameWithMcp, Text,
     ToolError, ToolName, ToolResult, failure_setters, record, setters,
@@ -51,6 +51,19 @@ impl ToolCallOptions {
         match self.mcp.is_some() || self.name.is_mcp() {
             true => MCP_TOOL.into(),
             false => self.name.0.clone(),
+        }
+    }
+
+    /// Removes the content that the policy withholds, so that a later change of the policy does not send it.
+    pub(crate) fn withhold(&mut self, policy: &ContentPolicy) {
+        self.input.drop_if_closed(policy);
+        self.parameters.drop_if_closed(policy);
+        self.file_path.drop_if_closed(policy);
+        if !policy.tool_details() {
+            self.name = self.public_name().into();
+            if let Some(mcp) = &mut self.mcp {
+                (mcp.server, mcp.tool) = (Text::default(), Text::default());
+            }
         }
     }
 

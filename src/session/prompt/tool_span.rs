@@ -39,11 +39,8 @@ span! {
 }
 
 impl ToolSpan {
-    /// Creates the data without content, and removes content that the policy withholds from `options`.
-    pub(crate) fn begin(options: &mut ToolCallOptions, policy: &ContentPolicy) -> Self {
-        options.input.drop_if_closed(policy);
-        options.parameters.drop_if_closed(policy);
-        options.file_path.drop_if_closed(policy);
+    /// Creates the data of a call without its details.
+    pub(crate) fn begin(options: &ToolCallOptions, policy: &ContentPolicy) -> Self {
         let mut name = options.span_name();
         name.filter(policy);
         Self {

@@ -63,6 +63,7 @@ fn variables(text: &str) -> BTreeMap<String, String> {
 fn variables_of_every_backend_give_a_configuration_without_warnings() {
     let blocks = blocks();
     let blocks: Vec<_> = blocks.iter().filter(|b| b.language == "sh").collect();
+    // The variables of the overview apply to every backend.
     let general = variables(&blocks[0].text);
     assert_eq!(blocks[0].heading, "Overview");
     let mut seen = Vec::new();
@@ -101,8 +102,8 @@ fn without_contrib(text: &str) -> String {
         if !line.starts_with(' ') {
             is_extensions = line == "extensions:";
         }
-        let signs = ["auth:", "extensions:"];
-        if !is_extensions && !signs.iter().any(|key| line.trim().starts_with(key)) {
+        let removed = ["auth:", "extensions:"];
+        if !is_extensions && !removed.iter().any(|key| line.trim().starts_with(key)) {
             kept += line;
             kept.push('\n');
         }

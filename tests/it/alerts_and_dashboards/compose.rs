@@ -50,9 +50,12 @@ fn every_service_has_limits_and_keeps_its_data_in_volumes() {
     assert_eq!(values(&document, "mem_limit").len(), services);
     assert_eq!(values(&document, "cpus").len(), services);
     for mount in values(&document, "volumes") {
-        let file = mount.starts_with("./") && mount.ends_with(":ro");
-        assert!(file || !mount.starts_with(['.', '/']), "{mount}");
-        if let Some((path, _)) = mount.split_once(':').filter(|_| file) {
+        let is_read_only_folder = mount.starts_with("./") && mount.ends_with(":ro");
+        assert!(
+            is_read_only_folder || !mount.starts_with(['.', '/']),
+            "{mount}"
+        );
+        if let Some((path, _)) = mount.split_once(':').filter(|_| is_read_only_folder) {
             assert!(stack(path).is_dir(), "{path} is not there");
         }
     }

@@ -15,7 +15,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Returns the query as Grafana sends it by default: for every team and every model, over a long time range.
+    /// Returns the query with values in place of its variables: no filter, and a time range of an hour.
     pub(crate) fn filled_in(&self) -> String {
         let values = [
             ("${team_label}", "team_id"),
@@ -96,7 +96,6 @@ fn panels_of_the_four_dashboards_have_unique_ids_and_do_not_overlap() {
         ids.dedup();
         assert_eq!(ids.len(), panels.len(), "{name}");
         for panel in panels {
-            // Panels must not overlap.
             let at = |panel: &Value, key: &str| panel["gridPos"][key].as_u64().unwrap();
             let apart = |other: &&Value| {
                 let beside = |start, size| {
@@ -106,6 +105,7 @@ fn panels_of_the_four_dashboards_have_unique_ids_and_do_not_overlap() {
                 panel["id"] == other["id"] || beside("x", "w") || beside("y", "h")
             };
             assert!(panels.iter().all(|other| apart(&other)), "{name}: {panel}");
+            // The grid of Grafana has 24 columns.
             assert!(at(panel, "x") + at(panel, "w") <= 24);
         }
     }

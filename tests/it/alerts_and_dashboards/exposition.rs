@@ -1,6 +1,6 @@
 //! A Prometheus exposition of the received telemetry, as a Collector would export it.
 //!
-//! Metric names follow the documented translation from OTLP to Prometheus: other characters become `_`, the unit is
+//! Metric names follow the documented translation from OTLP to Prometheus: dots become `_`, the unit is
 //! appended unless the name already contains it or the unit is in braces, and a monotonic sum ends in `_total`. Delta
 //! points are added up. The exposition also has the metrics that the stack's Collector counts from events and spans.
 
@@ -82,34 +82,38 @@ fn totals(received: &Received) -> BTreeMap<String, f64> {
         *totals.entry(series(name, &kept)).or_default() += 1.0;
     };
     for log in received.logs() {
-        let by = &log.attributes;
-        match by["event.name"].as_str() {
+        let attributes = &log.attributes;
+        match attributes["event.name"].as_str() {
             Some("api_request") => {
                 count(
                     "claude_code_api_requests_total",
-                    by,
+                    attributes,
                     &["model", "session.id"],
                 );
             }
             Some("api_error") => {
                 let keys = ["model", "status_code", "session.id"];
-                count("claude_code_api_errors_total", by, &keys);
+                count("claude_code_api_errors_total", attributes, &keys);
             }
             _ => {}
         }
     }
     for span in received.spans() {
-        let by = &span.attributes;
+        let attributes = &span.attributes;
         if span.name == "claude_code.llm_request" {
-            if by["attempt"].as_u64() > Some(1) {
+            if attributes["attempt"].as_u64() > Some(1) {
                 count(
                     "claude_code_retried_requests_total",
-                    by,
+                    attributes,
                     &["model", "session.id"],
                 );
             }
-            if by.get("stop_reason").and_then(Value::as_str) == Some("refusal") {
-                count("claude_code_refusals_total", by, &["model", "session.id"]);
+            if attributes.get("stop_reason").and_then(Value::as_str) == Some("refusal") {
+                count(
+                    "claude_code_refusals_total",
+                    attributes,
+                    &["model", "session.id"],
+                );
             }
         }
     }

@@ -70,11 +70,13 @@ fn logql_fields_are_attributes_of_the_queried_events() {
             "{}: the query selects an unknown event: {text}",
             query.location
         );
-        let own = events.iter().flat_map(|event| event.attributes.iter());
-        let mut known = underscored(own.chain(STANDARD_ATTRIBUTES).chain(EVENT_ATTRIBUTES));
+        let of_events = events.iter().flat_map(|event| event.attributes.iter());
+        let mut known = underscored(of_events.chain(STANDARD_ATTRIBUTES).chain(EVENT_ATTRIBUTES));
         known.extend(CUSTOM.map(|key| key.replace('.', "_")));
         known.insert("service_name".to_owned());
-        let names = identifiers(&text).into_iter().filter(|(_, call)| !call);
+        let names = identifiers(&text)
+            .into_iter()
+            .filter(|(_, is_call)| !is_call);
         let mut names: Vec<_> = names.map(|(name, _)| name).collect();
         names.retain(|name| !WORDS.contains(&name.as_str()) && !PARTS.contains(&name.as_str()));
         // Line templates name fields too.
@@ -123,10 +125,12 @@ fn traceql_fields_are_attributes_of_the_queried_spans() {
             let span = SPANS.iter().find(|span| span.name == name).expect(&name);
             known.extend(span.attributes.iter().map(|attribute| attribute.name));
         }
-        for (name, call) in identifiers(&text) {
+        for (name, is_call) in identifiers(&text) {
             let known = match name.strip_prefix("span.") {
                 Some(field) => known.contains(field),
-                None => name == "resource.service.name" || WORDS.contains(&name.as_str()) || call,
+                None => {
+                    name == "resource.service.name" || WORDS.contains(&name.as_str()) || is_call
+                }
             };
             assert!(known, "{}: {name} in {text}", query.location);
         }
@@ -136,8 +140,8 @@ fn traceql_fields_are_attributes_of_the_queried_spans() {
 #[test]
 fn promql_labels_are_attributes_of_metrics() {
     const WORDS: [&str; 5] = ["sum", "count", "group", "by", "or"];
-    let own = METRICS.iter().flat_map(|metric| metric.attributes.iter());
-    let mut known = underscored(own.chain(STANDARD_ATTRIBUTES));
+    let of_metrics = METRICS.iter().flat_map(|metric| metric.attributes.iter());
+    let mut known = underscored(of_metrics.chain(STANDARD_ATTRIBUTES));
     known.extend(CUSTOM.map(|key| key.replace('.', "_")));
     // A label of the metrics that the Collector counts.
     known.insert("status_code".to_owned());
@@ -145,10 +149,11 @@ fn promql_labels_are_attributes_of_metrics() {
     known.insert("user".to_owned());
     for query in queries_of("prometheus") {
         let text = query.filled_in();
-        for (name, call) in identifiers(&text) {
-            let label = !call && !name.contains(':') && !WORDS.contains(&name.as_str());
+        for (name, is_call) in identifiers(&text) {
+            // Names with a colon are those of recording rules.
+            let is_label = !is_call && !name.contains(':') && !WORDS.contains(&name.as_str());
             assert!(
-                !label || known.contains(&name),
+                !is_label || known.contains(&name),
                 "{}: {name} in {text}",
                 query.location
             );
@@ -158,7 +163,7 @@ fn promql_labels_are_attributes_of_metrics() {
 
 /// Each metric is emitted by this library, by the Collector's `count` connector, or by a recording rule.
 #[test]
-fn promql_metrics_exist() {
+fn promql_metrics_exist_and_include_every_metric_of_the_catalog() {
     let rules = text("prometheus/rules.yaml");
     let collector = text("otel-collector/contrib.yaml");
     let recorded = |name: &str| rules.contains(&format!("- record: {name}\n"));
@@ -187,7 +192,7 @@ fn promql_metrics_exist() {
             }
         }
     }
-    // Every metric of the catalog is used by at least one query.
+    // Every metric of the catalog is used by at least one query or rule.
     for metric in METRICS {
         assert!(
             seen.contains(&translated(metric.name, metric.unit)),

@@ -63,7 +63,7 @@ fn expected(transcript: &[&str]) -> BTreeMap<&'static str, f64> {
     };
     for line in transcript.iter().filter(|line| !line.starts_with('#')) {
         let step: Value = serde_json::from_str(line).unwrap();
-        let of = |field: &str| step[field].as_f64();
+        let number = |field: &str| step[field].as_f64();
         match step["step"].as_str().unwrap() {
             "session" => add("claude_code_session_count_total", Some(1.0)),
             "commit" => add("claude_code_commit_count_total", Some(1.0)),
@@ -71,16 +71,16 @@ fn expected(transcript: &[&str]) -> BTreeMap<&'static str, f64> {
             "lines_of_code" => {
                 add(
                     "claude_code_lines_of_code_count_total{type=\"added\"}",
-                    of("added"),
+                    number("added"),
                 );
                 add(
                     "claude_code_lines_of_code_count_total{type=\"removed\"}",
-                    of("removed"),
+                    number("removed"),
                 );
             }
-            "active_time" => add("claude_code_active_time_seconds_total", of("seconds")),
+            "active_time" => add("claude_code_active_time_seconds_total", number("seconds")),
             "api_request" => {
-                add("claude_code_cost_usage_USD_total", of("cost_usd"));
+                add("claude_code_cost_usage_USD_total", number("cost_usd"));
                 for (query, field) in [
                     (
                         "claude_code_token_usage_tokens_total{type=\"input\"}",
@@ -99,17 +99,17 @@ fn expected(transcript: &[&str]) -> BTreeMap<&'static str, f64> {
                         "cache_creation_tokens",
                     ),
                 ] {
-                    add(query, of(field));
+                    add(query, number(field));
                 }
                 add("claude_code_api_requests_total", Some(1.0));
-                let retried = of("attempt") > Some(1.0);
+                let retried = number("attempt") > Some(1.0);
                 add("claude_code_retried_requests_total", retried.then_some(1.0));
                 let refused = step["stop_reason"] == "refusal";
                 add("claude_code_refusals_total", refused.then_some(1.0));
             }
             "api_error" => {
                 add("claude_code_api_errors_total", Some(1.0));
-                let retried = of("attempt") > Some(1.0);
+                let retried = number("attempt") > Some(1.0);
                 add("claude_code_retried_requests_total", retried.then_some(1.0));
             }
             "tool"
@@ -202,7 +202,7 @@ fn dashboard_queries_return_data_while_prometheus_scrapes_a_replay() {
     });
     prometheus.wait("recorded exactly", |prometheus| all(prometheus, &recorded));
 
-    // increase() needs at least two samples of each series.
+    // increase() needs at least two samples of a series; this waits for three.
     prometheus.wait("scraped often enough", |prometheus| {
         expected.keys().all(|name| {
             let samples = format!("min(count_over_time({name}[1h])) >= 3");
@@ -210,7 +210,7 @@ fn dashboard_queries_return_data_while_prometheus_scrapes_a_replay() {
         })
     });
 
-    let mut nothing = Vec::new();
+    let mut without_data = Vec::new();
     for query in queries()
         .iter()
         .filter(|query| query.source == "prometheus")
@@ -218,18 +218,18 @@ fn dashboard_queries_return_data_while_prometheus_scrapes_a_replay() {
         let text = query.filled_in();
         match prometheus.query(&text) {
             Ok(samples) if samples.iter().any(|(_, value)| value.is_finite()) => {}
-            other => nothing.push(format!("{}: {text}: {other:?}", query.location)),
+            other => without_data.push(format!("{}: {text}: {other:?}", query.location)),
         }
     }
     for name in recorded_each_minute() {
         let text = format!("last_over_time({name}[1h])");
         match prometheus.query(&text) {
             Ok(samples) if !samples.is_empty() => {}
-            other => nothing.push(format!("{text}: {other:?}")),
+            other => without_data.push(format!("{text}: {other:?}")),
         }
     }
-    nothing.extend(published(&prometheus));
-    assert!(nothing.is_empty(), "{}", nothing.join("\n"));
+    without_data.extend(published(&prometheus));
+    assert!(without_data.is_empty(), "{}", without_data.join("\n"));
 }
 
 /// Returns the names of the recording rules that are evaluated every minute.
@@ -265,7 +265,7 @@ fn published(prometheus: &Prometheus) -> Vec<String> {
         .map(|line| line.split('\t').next().unwrap())
         .collect();
     let text = fs::read_to_string(file).unwrap();
-    let mut nothing = Vec::new();
+    let mut without_data = Vec::new();
     let mut count = 0;
     for row in text.lines().skip(1) {
         let cells: Vec<_> = row.split('\t').collect();
@@ -281,7 +281,7 @@ fn published(prometheus: &Prometheus) -> Vec<String> {
         let response = prometheus.query(&query);
         let data = response.as_ref().is_ok_and(|samples| !samples.is_empty());
         if !data && !exceptions.iter().any(|part| query.contains(part)) {
-            nothing.push(format!(
+            without_data.push(format!(
                 "{location} {dashboard} {panel}: {query}: {response:?}"
             ));
         }
@@ -291,5 +291,5 @@ fn published(prometheus: &Prometheus) -> Vec<String> {
         exceptions.len()
     );
     assert!(count > 200, "{count}");
-    nothing
+    without_data
 }

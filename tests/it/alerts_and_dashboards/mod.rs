@@ -5,8 +5,8 @@
 //! the variable `COLLECTOR_TOOLS` names runs. A test whose program is missing prints a message and is skipped.
 //! `queries.mjs` parses the queries of Loki and Tempo.
 //!
-//! The harness starts tests in the order of their names. One test here waits for up to a minute, for the next evaluation of
-//! the recording rules, so that the name of this module begins with an `a`.
+//! The harness starts tests in the order of their names. The name of this module begins with an `a`, so that its
+//! longest test, which waits up to a minute for the next evaluation of the recording rules, starts among the first.
 
 mod backends;
 mod compose;

@@ -104,7 +104,7 @@ fn sizes_on_the_wire_match_the_documentation() {
         sizes.push(size);
     }
 
-    // These are the statements of the document.
+    // The numbers in `docs/BACKENDS.md`.
     assert_eq!((plain.sessions, plain.series, plain.points), (5, 73, 73));
     assert_eq!((plain.events, plain.spans), (128, 170));
     assert_eq!(

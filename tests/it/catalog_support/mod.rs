@@ -41,7 +41,8 @@ pub fn variables(receiver: &Receiver, protocol: &str) -> Vec<(String, String)> {
     .into()
 }
 
-/// Returns a configuration with these and more variables. The installation id is stored in a temporary directory.
+/// Returns a configuration with [`variables`] and `more` of them. The installation id is stored in a temporary
+/// directory.
 pub fn config(
     receiver: &Receiver,
     protocol: &str,

@@ -105,7 +105,7 @@ impl Given {
     }
 
     /// Returns the layer of highest precedence that may set the variable, with the value.
-    fn strongest(&self, name: &str) -> Option<(Layer, &str)> {
+    fn highest_precedence(&self, name: &str) -> Option<(Layer, &str)> {
         self.set.iter().find_map(|(layer, set)| {
             let value = set.get(name)?;
             let may = self.may_set(*layer, name, value);
@@ -115,7 +115,8 @@ impl Given {
 
     /// Returns the value of the layer of highest precedence. An empty value unsets the variable.
     fn get(&self, name: &str) -> Option<(Layer, &str)> {
-        self.strongest(name).filter(|(_, value)| !value.is_empty())
+        self.highest_precedence(name)
+            .filter(|(_, value)| !value.is_empty())
     }
 
     /// Returns the state of a content switch: off unless the value of the highest layer is true.
@@ -125,8 +126,8 @@ impl Given {
 
     /// Returns true if the value of a switch that is on by default causes a warning. An empty value does so only in the
     /// environment, where it counts as false; in other layers it unsets the variable.
-    pub(crate) fn is_odd_switch(&self, name: &str) -> bool {
-        match self.strongest(name) {
+    pub(crate) fn has_switch_warning(&self, name: &str) -> bool {
+        match self.highest_precedence(name) {
             Some((layer, "")) => layer == Layer::Environment,
             Some((_, value)) => boolean(value).is_none(),
             None => false,
@@ -154,7 +155,7 @@ impl Given {
     }
 
     /// Returns true if a managed variable for all signals overrides another layer's variable for this signal.
-    pub(crate) fn is_removed(&self, kind: &str) -> bool {
+    pub(crate) fn is_overridden_by_managed(&self, kind: &str) -> bool {
         let is_managed =
             |found: Option<(Layer, &str)>| found.map(|(layer, _)| layer == Layer::Managed);
         is_managed(self.general(kind).1) == Some(true)
@@ -162,9 +163,9 @@ impl Given {
     }
 
     /// Returns the variable for the signal, unless a managed variable overrides it.
-    fn own(&self, kind: &str) -> Option<(Layer, &str)> {
+    fn effective_specific(&self, kind: &str) -> Option<(Layer, &str)> {
         let (_, found) = self.specific(kind);
-        found.filter(|_| !self.is_removed(kind))
+        found.filter(|_| !self.is_overridden_by_managed(kind))
     }
 
     fn chosen_protocol(&self) -> Option<&'static str> {
@@ -174,7 +175,7 @@ impl Given {
             "http/json" => Some("http/json"),
             _ => None,
         };
-        valid(self.own("PROTOCOL")).or_else(|| valid(self.general("PROTOCOL").1))
+        valid(self.effective_specific("PROTOCOL")).or_else(|| valid(self.general("PROTOCOL").1))
     }
 
     /// Returns true if managed settings hold credentials, which are then sent only to managed endpoints.
@@ -190,9 +191,13 @@ impl Given {
     }
 
     pub(crate) fn resolve(&self) -> Resolved {
-        let guarded = self.has_managed_credentials();
-        let usable = |(layer, _): &(Layer, &str)| !guarded || *layer == Layer::Managed;
-        let (own, general) = (self.own("ENDPOINT"), self.general("ENDPOINT").1);
+        let has_managed_credentials = self.has_managed_credentials();
+        let usable =
+            |(layer, _): &(Layer, &str)| !has_managed_credentials || *layer == Layer::Managed;
+        let (specific, general) = (
+            self.effective_specific("ENDPOINT"),
+            self.general("ENDPOINT").1,
+        );
         let path = match self.signal {
             "METRICS" => "/v1/metrics",
             "LOGS" => "/v1/logs",
@@ -206,7 +211,7 @@ impl Given {
             }
         };
         let chosen = self.chosen_protocol();
-        let (protocol, endpoint) = if let Some((_, url)) = own.filter(usable) {
+        let (protocol, endpoint) = if let Some((_, url)) = specific.filter(usable) {
             let protocol = chosen.unwrap_or(port(url));
             (
                 protocol,
@@ -227,7 +232,7 @@ impl Given {
                     whole
                 },
             )
-        } else if own.or(general).is_some() {
+        } else if specific.or(general).is_some() {
             return Err("managed settings hold credentials");
         } else {
             let protocol = chosen.unwrap_or("http/protobuf");
@@ -245,7 +250,7 @@ impl Given {
             headers: self.headers(protocol),
             timeout: self.timeout(),
             compression: self.compression(),
-            proxy: self.proxy(protocol, &endpoint, guarded),
+            proxy: self.proxy(protocol, &endpoint, has_managed_credentials),
             endpoint,
         })
     }
@@ -256,8 +261,11 @@ impl Given {
     fn headers(&self, protocol: &str) -> BTreeMap<String, String> {
         let mut headers = BTreeMap::new();
         let general = self.general("HEADERS");
-        let own = (self.specific("HEADERS").0, self.own("HEADERS"));
-        for (variable, found) in [general, own] {
+        let specific = (
+            self.specific("HEADERS").0,
+            self.effective_specific("HEADERS"),
+        );
+        for (variable, found) in [general, specific] {
             for pair in found.map_or("", |(_, text)| text).split(',') {
                 let Some((name, value)) = pair.split_once('=') else {
                     continue;
@@ -295,9 +303,14 @@ impl Given {
         "none"
     }
 
-    /// Returns the name of the variable whose proxy is used. `guarded` is true if managed settings hold credentials:
-    /// only a managed proxy may read them.
-    fn proxy(&self, protocol: &str, endpoint: &str, guarded: bool) -> Option<String> {
+    /// Returns the name of the variable whose proxy is used. If `has_managed_credentials` is true, only a managed proxy
+    /// may read the credentials.
+    fn proxy(
+        &self,
+        protocol: &str,
+        endpoint: &str,
+        has_managed_credentials: bool,
+    ) -> Option<String> {
         let secure = endpoint.starts_with("https://");
         let name = if secure { "HTTPS_PROXY" } else { "HTTP_PROXY" };
         let all = self.get("ALL_PROXY").map(|found| ("ALL_PROXY", found));
@@ -310,7 +323,8 @@ impl Given {
             .or(all)?;
         // The proxy can read the headers of requests without TLS.
         let readable = !secure;
-        let refused = readable && (protocol == "grpc" || guarded && layer != Layer::Managed);
+        let refused =
+            readable && (protocol == "grpc" || has_managed_credentials && layer != Layer::Managed);
         (!endpoint.contains("localhost") && !refused).then(|| name.to_owned())
     }
 }

@@ -42,6 +42,7 @@ pub(crate) fn rows(levels: &[usize]) -> Vec<Vec<usize>> {
     rows
 }
 
+/// A factor and one of its levels.
 type Level = (usize, usize);
 
 /// The pairs that no row contains yet.
@@ -49,7 +50,9 @@ struct Open {
     /// The number of the first level of each factor, when the levels of all factors are numbered consecutively.
     offsets: Vec<usize>,
     levels: Vec<usize>,
+    /// The number of levels of all factors.
     count: usize,
+    /// True for each pair that is open, at its [`index`](Self::index).
     pairs: Vec<bool>,
     /// The index before which no pair is open.
     from: usize,

@@ -84,7 +84,8 @@ const ALLOWED: [(&str, &str); 21] = [
     ("OTEL_LOGS_EXPORTER", " none "),
 ];
 
-/// The variables that a project may not set, each with a value that another layer could give.
+/// Settings that a project may not make, but other layers may: variables that it may not set at all, and variables that
+/// it may set only to a value that turns something off, each with another value.
 const FORBIDDEN: [(&str, &str); 35] = [
     ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
     ("CLAUDE_CODE_ENABLE_TELEMETRY", "0"),

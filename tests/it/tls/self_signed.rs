@@ -17,8 +17,8 @@ fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
                 versions,
                 ..behavior(protocol, issued.clone())
             };
-            let front = Front::before(receiver.port(), &behavior);
-            let name = format!("localhost:{}", front.port());
+            let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+            let name = format!("localhost:{}", tls_server.port());
             let telemetry = start(protocol, &format!("https://{name}"), &[(CA, ca)]);
             assert_fails(&telemetry, &name, |error| error == expected);
             assert!(receiver.received().is_empty() && receiver.connections() == 0);
@@ -28,7 +28,7 @@ fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
 
 #[test]
 fn self_signed_authority_is_accepted_when_a_configured_file_contains_it() {
-    let (server, other) = (Authority::serving(LOCAL), Authority::new("other"));
+    let (server, other) = (Authority::for_names(LOCAL), Authority::new("other"));
     let files = Files::new();
     let single = files.write("alone.pem", server.pem());
     let bundle = files.write("bundle.pem", format!("{}{}", other.pem(), server.pem()));
@@ -40,14 +40,14 @@ fn self_signed_authority_is_accepted_when_a_configured_file_contains_it() {
             ("localhost", ALL_VERSIONS, ("NODE_EXTRA_CA_CERTS", &bundle)),
         ] {
             // The certificate itself, and a certificate that it signed.
-            for issued in [server.itself(), server.local()] {
+            for issued in [server.self_issued(), server.local()] {
                 let receiver = receiver(protocol);
                 let behavior = Behavior {
                     versions,
                     ..behavior(protocol, issued)
                 };
-                let front = Front::before(receiver.port(), &behavior);
-                let endpoint = format!("https://{host}:{}", front.port());
+                let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+                let endpoint = format!("https://{host}:{}", tls_server.port());
                 let telemetry = start(protocol, &endpoint, &[(trust.0, trust.1)]);
                 assert_delivers(&telemetry, &receiver);
             }
@@ -57,36 +57,36 @@ fn self_signed_authority_is_accepted_when_a_configured_file_contains_it() {
 
 #[test]
 fn self_signed_authority_is_rejected_for_another_name() {
-    let server = Authority::serving(&["a.example"]);
+    let server = Authority::for_names(&["a.example"]);
     let files = Files::new();
     let ca = files.write("ca.pem", server.pem());
     let expected = "the certificate of it is for other names: a.example";
-    assert_refused(&server.itself(), &ca, expected);
-    let nameless = Authority::serving(&[]);
+    assert_refused(&server.self_issued(), &ca, expected);
+    let nameless = Authority::for_names(&[]);
     let ca = files.write("nameless.pem", nameless.pem());
     let expected = "the certificate of it is for no name at all: it needs a subjectAltName";
-    assert_refused(&nameless.itself(), &ca, expected);
+    assert_refused(&nameless.self_issued(), &ca, expected);
 }
 
 #[test]
 fn self_signed_authority_is_rejected_outside_its_validity() {
     let files = Files::new();
-    let expired = Authority::serving_expired(LOCAL);
+    let expired = Authority::expired_for_names(LOCAL);
     let ca = files.write("expired.pem", expired.pem());
     let expected = "the certificate of it has expired";
-    assert_refused(&expired.itself(), &ca, expected);
-    let early = Authority::serving_too_early(LOCAL);
+    assert_refused(&expired.self_issued(), &ca, expected);
+    let early = Authority::not_yet_valid_for_names(LOCAL);
     let ca = files.write("early.pem", early.pem());
     let expected = "the certificate of it is not valid yet: is the clock right?";
-    assert_refused(&early.itself(), &ca, expected);
+    assert_refused(&early.self_issued(), &ca, expected);
 }
 
 #[test]
 fn self_signed_authority_is_rejected_if_the_file_has_another_certificate_of_its_key() {
-    let server = Authority::serving(LOCAL);
+    let server = Authority::for_names(LOCAL);
     let files = Files::new();
     let ca = files.write("ca.pem", server.pem());
-    assert_refused(&server.itself_again(), &ca, NOT_IN_FILE);
+    assert_refused(&server.renewed_self_issued(), &ca, NOT_IN_FILE);
 }
 
 #[test]
@@ -99,12 +99,12 @@ fn intermediate_authority_is_rejected_as_a_server_certificate() {
 
 #[test]
 fn self_signed_authority_is_rejected_without_proof_of_its_key() {
-    let (server, other) = (Authority::serving(LOCAL), Authority::serving(LOCAL));
+    let (server, other) = (Authority::for_names(LOCAL), Authority::for_names(LOCAL));
     let files = Files::new();
     let ca = files.write("ca.pem", server.pem());
     let stolen = Issued {
-        certificate: server.itself().certificate,
-        key: other.itself().key,
+        certificate: server.self_issued().certificate,
+        key: other.self_issued().key,
     };
     let expected = "the certificate of it is not accepted: a signature does not match its key";
     assert_refused(&stolen, &ca, expected);
@@ -112,14 +112,15 @@ fn self_signed_authority_is_rejected_without_proof_of_its_key() {
 
 #[test]
 fn self_signed_authority_is_accepted_after_it_was_added_to_the_file() {
-    let server = Authority::serving(LOCAL);
+    let server = Authority::for_names(LOCAL);
     let files = Files::new();
     for protocol in PROTOCOLS {
         let ca = files.write("ca.pem", server.pem());
         let receiver = receiver(protocol);
-        let renewed = server.itself_again();
-        let front = Front::before(receiver.port(), &behavior(protocol, renewed.clone()));
-        let name = format!("localhost:{}", front.port());
+        let renewed = server.renewed_self_issued();
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, renewed.clone()));
+        let name = format!("localhost:{}", tls_server.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
         assert_fails(&telemetry, &name, |error| error == NOT_IN_FILE);
         files.write("ca.pem", renewed.certificate);

@@ -92,15 +92,15 @@ fn version_1_client_certificate_is_presented() {
                 ..behavior(protocol, authority.local())
             };
             let verifier = AnyVersion::new(&client);
-            let front = Front::with_client_verifier(receiver.port(), &behavior, verifier);
-            let endpoint = format!("https://localhost:{}", front.port());
+            let tls_server = TlsServer::with_client_verifier(receiver.port(), &behavior, verifier);
+            let endpoint = format!("https://localhost:{}", tls_server.port());
             let identity = [
                 (CA, ca.as_str()),
                 (CERTIFICATE, certificate.as_str()),
                 (KEY, key.as_str()),
             ];
             assert_delivers(&start(protocol, &endpoint, &identity), &receiver);
-            assert!(front.handshakes()[0].client_certificate);
+            assert!(tls_server.handshakes()[0].client_certificate);
         }
     }
 }
@@ -119,8 +119,8 @@ fn error_explains_a_rejected_version_1_client_certificate() {
             clients: Some(clients.pem().to_owned()),
             ..behavior(protocol, authority.local())
         };
-        let front = Front::before(receiver.port(), &behavior);
-        let name = format!("localhost:{}", front.port());
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
+        let name = format!("localhost:{}", tls_server.port());
         let identity = [
             (CA, ca.as_str()),
             (CERTIFICATE, certificate.as_str()),
@@ -164,8 +164,9 @@ fn version_1_server_certificate_is_rejected_with_the_reason() {
     let expected = "the certificate of it has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName";
     for protocol in PROTOCOLS {
         let receiver = receiver(protocol);
-        let front = Front::before(receiver.port(), &behavior(protocol, server.clone()));
-        let name = format!("localhost:{}", front.port());
+        let tls_server =
+            TlsServer::in_front_of(receiver.port(), &behavior(protocol, server.clone()));
+        let name = format!("localhost:{}", tls_server.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
         assert_fails(&telemetry, &name, |message| message == expected);
         assert!(receiver.received().is_empty() && receiver.connections() == 0);

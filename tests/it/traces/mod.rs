@@ -51,7 +51,7 @@ impl Host {
     }
 
     /// Starts a session that takes its parent span from the environment.
-    pub fn batch_session(&self) -> Session {
+    pub fn non_interactive_session(&self) -> Session {
         self.telemetry.session(options().interactive(false))
     }
 
@@ -75,7 +75,8 @@ impl Host {
     }
 }
 
-/// Returns a builder for telemetry that exports to `endpoint` over HTTP, with only these variables.
+/// Returns a builder for telemetry that exports all signals to `endpoint` over HTTP. Entries of `more` take precedence;
+/// the variables of the process are ignored.
 pub fn builder<const N: usize>(endpoint: &str, more: [(&str, &str); N]) -> TelemetryBuilder {
     let variables = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),

@@ -1,7 +1,7 @@
 //! Everything that a run of the example emits arrives at a receiver: directly, and through a real Collector.
 //!
-//! The Collector is run by `collector.py` in the folder that the variable `COLLECTOR_TOOLS` names. Without the variable,
-//! its test prints a message and is skipped.
+//! The script `collector.py`, in the folder that the variable `COLLECTOR_TOOLS` names, runs the Collector. Without the
+//! variable, that test prints a message and is skipped.
 
 mod receiver;
 

@@ -18,10 +18,11 @@ pub(crate) enum Answers {
 }
 
 impl Answers {
-    /// Returns the stream if it is open from the beginning: the standard streams without a target, or the inherited
-    /// descriptor that the target is the number of. Returns `None` if the target is a file.
+    /// Returns the stream for answers if it is open when the program starts: a standard stream if `target`, the value
+    /// of `--answers`, is `None`, or the inherited descriptor with the number `target`. Returns `None` if `target` is a
+    /// path.
     ///
-    /// Call this before anything else opens a descriptor, which could get the number.
+    /// Call this before anything else opens a descriptor: the new descriptor could get that number.
     pub(crate) fn inherited(target: Option<&OsStr>) -> Result<Option<Self>, String> {
         let Some(target) = target else {
             return Ok(Some(Self::Standard));
@@ -35,14 +36,14 @@ impl Answers {
             .map_err(|reason| cannot_open(target, reason))
     }
 
-    /// Opens a file, which is replaced, or a named pipe.
+    /// Opens a named pipe, or a file, whose content is replaced.
     pub(crate) fn create(target: &OsStr) -> Result<Self, String> {
         let opened = File::create(target).map(Self::Separate);
         opened.map_err(|error| cannot_open(target, error))
     }
 
     /// Writes an answer. A reader that takes no answers is waited for until a signal ends the input. A stream that is
-    /// closed is not an error. `console` is set while the console exporter is on.
+    /// closed is not an error. `console` is true while the console exporter is on.
     pub(crate) fn write(&mut self, answer: &Value, console: bool, stop: &Stop) {
         let line = format!("{answer}\n");
         match self {
@@ -60,7 +61,9 @@ fn cannot_open(target: &OsStr, reason: impl Display) -> String {
     }
 }
 
-/// Duplicates an inherited descriptor. To open its path instead would fail for a socket, and after a change of user.
+/// Takes an inherited descriptor, or duplicates that of a standard stream. Subprocesses do not inherit the result: for the
+/// host, the answers end when no process has the descriptor. To open the path of the descriptor (`/dev/fd/4`) instead would
+/// fail for a socket, and after a change of user.
 #[cfg(unix)]
 #[allow(
     unsafe_code,
@@ -75,20 +78,24 @@ fn descriptor(number: &str) -> Result<File, String> {
         )
     };
     let raw = number.parse().map_err(|_| missing())?;
-    if raw == 0 {
-        return Err("descriptor 0 is standard input".to_owned());
-    }
-    // SAFETY: the call needs no open descriptor: it fails without one. It changes no other descriptor.
-    let duplicate = unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 3) };
-    if duplicate == -1 {
+    let descriptor = match raw {
+        0 => return Err("descriptor 0 is standard input".to_owned()),
+        // SAFETY: the call fails if `raw` is not open, and changes no other descriptor. The number of the duplicate is at
+        // least 3, above those of the standard streams.
+        1 | 2 => unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 3) },
+        // SAFETY: the call fails if `raw` is not open, and changes no other descriptor.
+        _ if unsafe { libc::fcntl(raw, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 => -1,
+        _ => raw,
+    };
+    if descriptor == -1 {
         let error = io::Error::last_os_error();
         return Err(match error.raw_os_error() {
             Some(libc::EBADF) => missing(),
             _ => error.to_string(),
         });
     }
-    // SAFETY: the duplicate is open, and nothing else owns it.
-    Ok(unsafe { File::from_raw_fd(duplicate) })
+    // SAFETY: the descriptor is open, and nothing else owns it: it is a new one, or the host passed it for the answers.
+    Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
 #[cfg(not(unix))]

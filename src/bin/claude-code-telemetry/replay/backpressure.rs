@@ -7,16 +7,6 @@ const LINES: u64 = 4_096;
 /// capacity of each exporter's queue.
 const BYTES: usize = 8 * 1024 * 1024;
 
-/// A destination of replayed lines.
-pub(crate) trait Delivery {
-    /// Returns the number of items that were delivered so far.
-    fn delivered(&self) -> u64;
-
-    /// Waits until everything is delivered, but at most for the flush timeout. Returns `true` if items are still
-    /// queued.
-    fn flush(&self) -> bool;
-}
-
 /// The amount of input that was read since the last complete delivery.
 #[derive(Default)]
 pub(crate) struct Backpressure {
@@ -30,17 +20,25 @@ impl Backpressure {
     /// Accounts for one replayed line. Waits for the receiver if much is in flight, but at most for the flush timeout.
     /// After an incomplete flush without further deliveries it does not wait again; the report of the library then
     /// contains the dropped items.
-    pub(crate) fn line(&mut self, bytes: usize, to: &impl Delivery) {
+    ///
+    /// `delivered` returns the number of items that were delivered so far. `flush` waits for the delivery of all items,
+    /// and returns `true` if items are still queued.
+    pub(crate) fn line(
+        &mut self,
+        bytes: usize,
+        delivered: impl Fn() -> u64,
+        flush: impl FnOnce() -> bool,
+    ) {
         self.lines += 1;
         self.bytes += bytes;
         if self.lines < LINES && self.bytes < BYTES {
             return;
         }
         (self.lines, self.bytes) = (0, 0);
-        if self.stuck_at == Some(to.delivered()) {
+        if self.stuck_at == Some(delivered()) {
             return;
         }
-        self.stuck_at = to.flush().then(|| to.delivered());
+        self.stuck_at = flush().then(delivered);
     }
 }
 
@@ -50,7 +48,7 @@ mod tests {
 
     use super::*;
 
-    /// A delivery that counts its flushes.
+    /// A receiver that counts its flushes.
     #[derive(Default)]
     struct Flushed {
         times: Cell<u32>,
@@ -58,9 +56,9 @@ mod tests {
         takes_nothing: bool,
     }
 
-    impl Delivery for Flushed {
-        fn delivered(&self) -> u64 {
-            self.delivered.get()
+    impl Flushed {
+        fn line(&self, pressure: &mut Backpressure, bytes: usize) {
+            pressure.line(bytes, || self.delivered.get(), || self.flush());
         }
 
         fn flush(&self) -> bool {
@@ -76,30 +74,30 @@ mod tests {
     fn backpressure_flushes_after_a_number_of_lines_or_bytes() {
         let (to, mut pressure) = (Flushed::default(), Backpressure::default());
         for _ in 0..3 * 4_096 - 1 {
-            pressure.line(1, &to);
+            to.line(&mut pressure, 1);
         }
         assert_eq!(to.times.get(), 2);
-        pressure.line(1, &to);
+        to.line(&mut pressure, 1);
         assert_eq!(to.times.get(), 3);
-        pressure.line(8 * 1024 * 1024 - 1, &to);
+        to.line(&mut pressure, 8 * 1024 * 1024 - 1);
         assert_eq!(to.times.get(), 3);
-        pressure.line(1, &to);
+        to.line(&mut pressure, 1);
         assert_eq!(to.times.get(), 4);
     }
 
     #[test]
-    fn backpressure_waits_once_for_a_receiver_that_accepts_nothing() {
+    fn backpressure_waits_again_for_a_stuck_receiver_only_after_further_deliveries() {
         let to = Flushed {
             takes_nothing: true,
             ..Flushed::default()
         };
         let mut pressure = Backpressure::default();
-        let mut many = || (0..40_000).for_each(|_| pressure.line(100, &to));
-        many();
+        let mut replay_many_lines = || (0..40_000).for_each(|_| to.line(&mut pressure, 100));
+        replay_many_lines();
         assert_eq!(to.times.get(), 1);
         // The receiver has accepted data in the meantime, so the replay waits for it again.
         to.delivered.set(1);
-        many();
+        replay_many_lines();
         assert_eq!(to.times.get(), 2);
     }
 }

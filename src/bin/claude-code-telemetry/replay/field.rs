@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 
 use super::time::Millis;
 
-/// Parses a line as a step or as a record of the library. Unknown fields are ignored.
+/// Parses a line of a transcript as `T`: some fields of its step, or a record of the library. Other fields are ignored.
 ///
 /// The line is parsed directly from its text, because an intermediate value would not keep the order of the keys of
 /// nested JSON.
 pub(crate) fn read<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     serde_json::from_str(json).map_err(|error| {
-        // Each line of a transcript is parsed separately, so that serde's line number would be misleading.
+        // Each line of a transcript is parsed separately, so serde's line number would be misleading.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let mut message = error.to_string();
         if let Some(length) = message.strip_suffix(&place).map(str::len) {
@@ -37,7 +37,8 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(
     Ok(text.filter(|text| !text.is_empty()))
 }
 
-/// The maximum length of an id, in bytes. Ids are limited because answers and error messages repeat them.
+/// The maximum length of an id, in bytes. Ids are limited because error messages, and the answers to the steps
+/// `child_env` and `trace_context`, repeat them.
 const LONGEST_ID: usize = 1_024;
 
 /// The host's id of a tool call or a request.

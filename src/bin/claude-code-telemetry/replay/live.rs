@@ -40,24 +40,22 @@ struct ToolEnd {
     executed: Option<bool>,
 }
 
-/// Begins a tool call.
+/// Begins a tool call. Returns the problem to report if the oldest one ended because too many are open.
 pub(crate) fn tool_begin(
     line: &str,
     scope: &mut Scope,
     at: Option<SystemTime>,
-) -> Result<(), String> {
+) -> Result<Option<String>, String> {
     let ToolBegin {
         tool_use_id: Id(id),
         parent_tool,
     } = read(line)?;
     let options: ToolCallOptions = read(line)?;
-    match scope.begin_open_tool(id, parent_tool.as_deref(), options)? {
-        None => Ok(()),
-        Some(oldest) => {
-            oldest.call.end(at);
-            Err(too_many("tool calls", &oldest.id))
-        }
-    }
+    let oldest = scope.begin_open_tool(id, parent_tool.as_deref(), options)?;
+    Ok(oldest.map(|oldest| {
+        oldest.call.end(at);
+        too_many("tool calls", &oldest.id)
+    }))
 }
 
 /// Returns the report that the oldest call ended because another one began.
@@ -149,12 +147,12 @@ struct RequestEnd {
     response_body: Option<Object>,
 }
 
-/// Begins a model request.
+/// Begins a model request. Returns the problem to report if the oldest one ended because too many are open.
 pub(crate) fn request_begin(
     line: &str,
     scope: &mut Scope,
     at: Option<SystemTime>,
-) -> Result<(), String> {
+) -> Result<Option<String>, String> {
     let RequestBegin {
         request: Id(id),
         model,
@@ -167,13 +165,10 @@ pub(crate) fn request_begin(
     let oldest = scope.begin_open_request(&id, parent_tool.as_deref(), model, options)?;
     let OpenRequest { request, .. } = scope.open_requests.get(&id)?;
     record_body(request, request_body, at);
-    match oldest {
-        None => Ok(()),
-        Some(oldest) => {
-            oldest.call.end(at);
-            Err(too_many("requests", &oldest.id))
-        }
-    }
+    Ok(oldest.map(|oldest| {
+        oldest.call.end(at);
+        too_many("requests", &oldest.id)
+    }))
 }
 
 /// Begins an attempt of a model request: the first one, which began with the request, or another one.
@@ -238,11 +233,19 @@ pub(crate) fn request_end(
     Ok(())
 }
 
-/// Parses a record, to whose line a model is added if there is one.
+/// Parses a line as a record. If `model` is given, it becomes the record's field `model`, which the line lacks.
 fn read_with_model<T: DeserializeOwned>(line: &str, model: Option<String>) -> Result<T, String> {
+    let record = read(line);
     let Some(model) = model else {
-        return read(line);
+        return record;
     };
+    // The line itself is parsed first: a map accepts repeated fields, and its errors have no column. A missing field is
+    // found after all invalid values, and the model is the first field that can be missing.
+    if let Err(reason) = record
+        && reason != "missing field `model`"
+    {
+        return Err(reason);
+    }
     let mut fields: Map<String, Value> = read(line)?;
     fields.insert("model".to_owned(), model.into());
     serde_json::from_value(fields.into()).map_err(|error| error.to_string())

@@ -54,7 +54,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::output::complain;
+use crate::output::print_to_stderr;
 use crate::status::Status;
 use answers::Answers;
 use nesting::Nesting;
@@ -102,19 +102,19 @@ pub(crate) fn run(arguments: Arguments) -> Status {
     let answers = match Answers::inherited(target.as_deref()) {
         Ok(answers) => answers,
         Err(problem) => {
-            complain(problem);
+            print_to_stderr(problem);
             return Status::Unreadable;
         }
     };
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(error) => {
-            complain(format_args!("cannot wait for signals: {error}"));
+            print_to_stderr(format_args!("cannot wait for signals: {error}"));
             return Status::Unreadable;
         }
     };
     let file = arguments.file.filter(|path| path.as_os_str() != "-");
-    // To open a named pipe is to wait for its other end.
+    // Opening a named pipe waits for its other end. A signal can end this wait.
     let opened = stop.run(move || open(file.as_deref(), answers, &target.unwrap_or_default()));
     let replayed = match opened {
         Ok(Some(Ok((file, nesting, answers)))) => {
@@ -122,22 +122,23 @@ pub(crate) fn run(arguments: Arguments) -> Status {
             transcript::replay(input, Run::new(nesting, answers, &stop))
         }
         Ok(Some(Err(problem))) => {
-            complain(problem);
+            print_to_stderr(problem);
             return Status::Unreadable;
         }
         Err(error) => {
-            complain(format_args!(
+            print_to_stderr(format_args!(
                 "cannot open the input: {error}; raise the limit of threads (ulimit -u) or of open files (ulimit -n)"
             ));
             return Status::Unreadable;
         }
+        // A signal has ended the input before it was open.
         Ok(None) => {
             let run = Run::new(Nesting::default(), Answers::Standard, &stop);
             transcript::replay(io::empty(), run)
         }
     };
     replayed.unwrap_or_else(|error| {
-        complain(format_args!("cannot read the transcript: {error}"));
+        print_to_stderr(format_args!("cannot read the transcript: {error}"));
         Status::Unreadable
     })
 }

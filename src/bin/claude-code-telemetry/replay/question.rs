@@ -66,14 +66,15 @@ impl Named {
 
 /// Answers with the environment of a subprocess. A subject that is not found gives an environment without a trace context.
 pub(crate) fn child_env(line: &str, scope: Option<&Scope>) -> Answered {
-    let without = scope.map_or_else(ChildEnv::default, |scope| scope.session().child_env());
+    let untraced = scope.map_or_else(ChildEnv::default, |scope| scope.session().child_env());
     let named = read::<Named>(line);
-    // While no session is open, a step without an id has no answer: hosts that name no call read one for each valid step.
+    // Without a session and without an id, the step has no answer: it is invalid, and a host that names no call reads
+    // answers to valid steps only.
     let names_a_call = match &named {
         Ok(named) => named.tool_use_id.is_some() || named.request.is_some(),
         Err(_) => true,
     };
-    let (answer, result) = answer(named, scope, environment(&without), |subject| {
+    let (answer, result) = answer(named, scope, environment(&untraced), |subject| {
         environment(&match subject {
             Subject::Tool(tool) => tool.call.child_env(),
             Subject::Request(request) => request.child_env(),

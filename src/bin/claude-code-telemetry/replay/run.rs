@@ -9,14 +9,14 @@ use claude_code_telemetry::{
 use serde::Deserialize;
 
 use super::answers::Answers;
-use super::backpressure::{Backpressure, Delivery};
+use super::backpressure::Backpressure;
 use super::field::{before, lasting, optional, read};
 use super::nesting::Nesting;
 use super::scope::Scope;
 use super::stop::Stop;
 use super::time::{At, Millis};
 use super::{live, question, request, tool};
-use crate::output::complain;
+use crate::output::print_to_stderr;
 use crate::status::Status;
 
 /// The maximum number of open sessions. A stream that never ends its sessions may be endless itself.
@@ -96,8 +96,10 @@ impl<'a> Run<'a> {
         let at = at.map(|At(time)| time);
         // All times of a step with a duration are derived from this one, so that its durations are exact.
         let end = at.unwrap_or_else(SystemTime::now);
+        // The problem of a line that was recorded nevertheless.
+        let mut problem = None;
         match step.as_str() {
-            "session" => self.start_session(line, at)?,
+            "session" => problem = self.start_session(line, at)?,
             "session_end" => {
                 let scope = self.open.pop().ok_or_else(no_open_session)?;
                 scope.end(at);
@@ -118,10 +120,10 @@ impl<'a> Run<'a> {
             "tool" => tool::called(line, self.scope()?, end)?,
             "hook" => hook(line, self.recorder()?, end)?,
 
-            "request_begin" => live::request_begin(line, self.scope()?, at)?,
+            "request_begin" => problem = live::request_begin(line, self.scope()?, at)?,
             "request_attempt" => live::request_attempt(line, self.scope()?, at)?,
             "request_end" => live::request_end(line, self.scope()?, at)?,
-            "tool_begin" => live::tool_begin(line, self.scope()?, at)?,
+            "tool_begin" => problem = live::tool_begin(line, self.scope()?, at)?,
             "tool_decided" => live::tool_decided(line, self.scope()?)?,
             "tool_executing" => live::tool_executing(line, self.scope()?, at)?,
             "tool_end" => live::tool_end(line, self.scope()?, at)?,
@@ -157,13 +159,19 @@ impl<'a> Run<'a> {
         self.is_current |=
             at.is_none() && matches!(step.as_str(), "prompt" | "tool_begin" | "request_begin");
         if let Some(Started { telemetry, .. }) = &self.started {
-            let receiver = Receiver {
-                telemetry,
-                stop: self.stop,
+            let delivered = || {
+                let exporters = telemetry.health().exporters;
+                exporters.iter().map(|exporter| exporter.delivered).sum()
             };
-            self.backpressure.line(line.len(), &receiver);
+            // After a signal, a flush does not wait, and counts as incomplete.
+            let flush = || {
+                flush(telemetry, self.stop).is_none_or(|report| {
+                    report.exporters.iter().any(|exporter| exporter.queued > 0)
+                })
+            };
+            self.backpressure.line(line.len(), delivered, flush);
         }
-        Ok(())
+        problem.map_or(Ok(()), Err)
     }
 
     /// Ends open sessions, delivers all data, and reports losses.
@@ -183,13 +191,18 @@ impl<'a> Run<'a> {
         } else {
             // The warnings were written at the start.
             report.warnings = 0;
-            complain(report);
+            print_to_stderr(report);
             Status::Lost
         }
     }
 
-    /// Starts a session. The first session starts the telemetry, with its version as the version of the service.
-    fn start_session(&mut self, line: &str, at: Option<SystemTime>) -> Result<(), String> {
+    /// Starts a session. The first session starts the telemetry, with its `app_version` as the version of the service.
+    /// Returns the problem to report, if there is one.
+    fn start_session(
+        &mut self,
+        line: &str,
+        at: Option<SystemTime>,
+    ) -> Result<Option<String>, String> {
         let options: SessionOptions = read(line)?;
         let SessionStep { app_version } = read(line)?;
         let started = self
@@ -198,19 +211,20 @@ impl<'a> Run<'a> {
         let session = started.telemetry.session(options);
         self.open
             .push(Scope::new(session, Rc::clone(&self.nesting)));
+        let mut problems = Vec::new();
         if self.open.len() > OPEN_SESSIONS {
             self.open.remove(0).end(at);
-            return Err(format!(
+            problems.push(format!(
                 "more than {OPEN_SESSIONS} sessions are open: this one is started, the oldest is ended"
             ));
         }
-        match app_version.filter(|version| *version != started.version) {
-            None => Ok(()),
-            Some(version) => Err(format!(
+        if let Some(version) = app_version.filter(|version| *version != started.version) {
+            problems.push(format!(
                 "app_version {version:?} is left out, the session goes on: the service's is {:?}",
                 started.version
-            )),
+            ));
         }
+        Ok((!problems.is_empty()).then(|| problems.join("; ")))
     }
 
     /// Writes the answer to a question, and returns the result of its step.
@@ -237,30 +251,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Delivers the recorded data, unless a signal ended the input. In that case only the shutdown timeout applies. Without a
-/// thread for the delivery, a signal has to wait for it.
+/// Delivers the recorded data within the flush timeout. Returns `None` if a signal ended the input: then only the
+/// shutdown, with its own timeout, waits for the delivery. If no thread can be started, a signal does not end this
+/// flush.
 fn flush(telemetry: &Telemetry, stop: &Stop) -> Option<Report> {
     let flushed = telemetry.clone();
     stop.run(move || flushed.flush())
         .unwrap_or_else(|_| Some(telemetry.flush()))
-}
-
-/// The destination of lines until a signal ends the input.
-struct Receiver<'a> {
-    telemetry: &'a Telemetry,
-    stop: &'a Stop,
-}
-
-impl Delivery for Receiver<'_> {
-    fn delivered(&self) -> u64 {
-        let exporters = self.telemetry.health().exporters;
-        exporters.iter().map(|exporter| exporter.delivered).sum()
-    }
-
-    fn flush(&self) -> bool {
-        flush(self.telemetry, self.stop)
-            .is_none_or(|report| report.exporters.iter().any(|exporter| exporter.queued > 0))
-    }
 }
 
 /// Records the hooks of one hook event, which ended at `end`.
@@ -289,10 +286,10 @@ impl Started {
             false => "telemetry is off",
         };
         let telemetry = Telemetry::builder(config, service)
-            .on_diagnostic(|diagnostic| complain(diagnostic))
+            .on_diagnostic(|diagnostic| print_to_stderr(diagnostic))
             .start();
         if !telemetry.is_enabled() {
-            complain(format_args!("{problem}, so nothing is sent: {REMEDY}"));
+            print_to_stderr(format_args!("{problem}, so nothing is sent: {REMEDY}"));
         }
         Self { telemetry, version }
     }

@@ -12,7 +12,7 @@ use claude_code_telemetry::{
 use super::nesting::Nesting;
 use super::open_calls::{Call, OpenCalls, PromptNumber};
 use super::recent::Recent;
-use crate::output::complain;
+use crate::output::print_to_stderr;
 
 /// The scope of steps: a session and its open interaction.
 pub(crate) struct Scope {
@@ -27,7 +27,7 @@ pub(crate) struct Scope {
     /// The model requests that the host reports while they run.
     pub(crate) open_requests: OpenCalls<OpenRequest>,
     nesting: Rc<Nesting>,
-    /// The environment of a subprocess of the tool whose step was the last one, and the prompt of that step.
+    /// The environment of a subprocess of the newest executed tool with a step `tool`, and the prompt of that step.
     child_env: Option<(ChildEnv, PromptNumber)>,
     /// True after the first live call: one that the host reports while it runs.
     has_live_calls: bool,
@@ -120,7 +120,7 @@ impl Scope {
         self.session.recorder()
     }
 
-    /// Returns the default origin of model requests.
+    /// Returns the context of model requests whose steps give none.
     pub(crate) fn context(&self) -> RequestContext {
         match self.prompt {
             Some(_) => RequestContext::Interaction,
@@ -136,25 +136,25 @@ impl Scope {
     /// Returns the recorder for work inside the tool `parent`, or directly in this scope. Reserves a tool whose step comes
     /// later.
     pub(crate) fn inside(&mut self, parent: Option<&str>) -> Recorder {
-        let mut place = self.recorder().clone();
+        let mut recorder = self.recorder().clone();
         let Some(parent) = parent else {
-            return place;
+            return recorder;
         };
         // Starts with the nearest known tool, then reserves those inside it.
         let chain = self.nesting.from(parent);
         let known = chain.iter().position(|id| self.inside_known(id).is_some());
         let unknown = &chain[..known.unwrap_or(chain.len())];
-        if let Some((recorder, _)) = known.and_then(|known| self.inside_known(chain[known])) {
-            place = recorder.clone();
+        if let Some((nearest, _)) = known.and_then(|known| self.inside_known(chain[known])) {
+            recorder = nearest.clone();
         }
         let prompt = self.number();
         for id in unknown.iter().rev() {
-            let tool = place.reserve_tool();
-            place = tool.recorder().clone();
+            let tool = recorder.reserve_tool();
+            recorder = tool.recorder().clone();
             self.tools
                 .insert((*id).to_owned(), (Tool::Reserved(tool), prompt));
         }
-        place
+        recorder
     }
 
     /// Returns the recorder for work inside a tool that was mentioned before, and the prompt of the tool.
@@ -223,10 +223,12 @@ impl Scope {
     ) -> Result<Option<Call<OpenTool>>, String> {
         let prompt = self.number();
         self.open_tools.check_unused(&id, prompt)?;
-        let place = self.inside_current(parent)?;
+        let outer = self.inside_current(parent)?;
         let tool = match self.tools.remove(&id) {
-            Some((Tool::Reserved(tool), of)) if of == prompt => tool.begin(options),
-            _ => place.tool(options),
+            Some((Tool::Reserved(tool), reserved_in)) if reserved_in == prompt => {
+                tool.begin(options)
+            }
+            _ => outer.tool(options),
         };
         let recorder = tool.recorder().clone();
         self.tools
@@ -261,8 +263,8 @@ impl Scope {
         self.child_env = Some((env, self.number()));
     }
 
-    /// Returns the environment of a subprocess that starts now, after the tool whose step was the last one. In a session with
-    /// live calls, that of another prompt's tool is never returned.
+    /// Returns the environment of a subprocess that starts now: that of the newest executed tool with a step `tool`, or
+    /// of the session if there is none. In a session with live calls, only a tool of the current prompt counts.
     pub(crate) fn child_env(&self) -> ChildEnv {
         match &self.child_env {
             Some((env, prompt)) if !self.has_live_calls || *prompt == self.number() => env.clone(),
@@ -301,14 +303,14 @@ impl Scope {
             request.end(at);
         }
         if let Some(first) = ended.first() {
-            complain(format_args!(
+            print_to_stderr(format_args!(
                 "live calls that ended without an outcome, because their prompt or session ended: {} (the first one is the {first})",
                 ended.len()
             ));
         }
     }
 
-    /// Ends the prompt and then the session.
+    /// Ends the prompt, the open calls, and then the session, which ends when it is dropped.
     pub(crate) fn end(mut self, at: Option<SystemTime>) {
         self.end_prompt(end_at(at), at);
         self.end_calls(None, at);

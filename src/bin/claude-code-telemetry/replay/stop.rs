@@ -82,8 +82,8 @@ impl Stop {
         }
     }
 
-    /// Runs `work` on another thread and returns its result. Returns `None` if a signal arrives first or arrived
-    /// before.
+    /// Runs `work` on another thread and returns its result. Returns `None` if a signal arrives first or has arrived
+    /// before, and if `work` panics.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use super::run::Run;
 use super::surrogates::replace_lone_surrogates;
-use crate::output::complain;
+use crate::output::print_to_stderr;
 use crate::status::Status;
 
 /// The maximum length of a reported reason, in characters: it may quote a field of any length.
@@ -22,7 +22,7 @@ pub(crate) fn replay(mut input: impl BufRead, mut run: Run<'_>) -> io::Result<St
     let result = each_line(&mut input, |number, line| {
         if let Err(reason) = line.and_then(|line| step(&mut run, line)) {
             all_good = false;
-            complain(format_args!("line {number}: {}", short(&reason)));
+            print_to_stderr(format_args!("line {number}: {}", short(&reason)));
         }
     });
     let delivered = run.finish();
@@ -35,7 +35,8 @@ pub(crate) fn replay(mut input: impl BufRead, mut run: Run<'_>) -> io::Result<St
     })
 }
 
-/// Calls `call` with the number of each line, and with its text or the reason why it is unreadable.
+/// Calls `call` with the number of each line, and with its text or the reason why it is unreadable. Ignores a byte order
+/// mark before the first line.
 pub(crate) fn each_line(
     input: &mut impl BufRead,
     mut call: impl FnMut(u64, Result<&str, String>),
@@ -54,9 +55,13 @@ pub(crate) fn each_line(
             call(number, Err(format!("longer than {LONGEST_LINE} bytes")));
         } else {
             replace_lone_surrogates(&mut line);
+            let text = match line.strip_prefix(b"\xef\xbb\xbf") {
+                Some(text) if number == 1 => text,
+                _ => &line,
+            };
             call(
                 number,
-                std::str::from_utf8(&line).map_err(|error| error.to_string()),
+                std::str::from_utf8(text).map_err(|error| error.to_string()),
             );
         }
     }

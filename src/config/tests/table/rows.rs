@@ -5,7 +5,8 @@ use crate::config::tls::Trust;
 
 /// Returns at least one row for every variable. `folder` contains a certificate and its key.
 pub(super) fn rows(folder: &Path) -> Vec<Row> {
-    let console = |sink: Option<bool>| sink.map_or("off".to_owned(), |on| on.to_string());
+    // Shows whether the console exporter is on, or `off` if the OTLP exporter of the signal is off.
+    let console = |is_on: Option<bool>| is_on.map_or("off".to_owned(), |is_on| is_on.to_string());
     let mut rows = vec![
         Row::boolean("CLAUDE_CODE_ENABLE_TELEMETRY", false, |c| c.enabled),
         Row::boolean("OTEL_SDK_DISABLED", false, |c| !c.enabled),
@@ -247,11 +248,11 @@ fn tls_rows(part: &str, signal: usize, folder: &Path) -> Vec<Row> {
     let missing = text("missing.pem");
     let name = |suffix| format!("OTEL_EXPORTER_OTLP_{part}{suffix}");
     let ca = format!("only {}", name("CERTIFICATE"));
-    let ours = format!(
+    let with_certificate = format!(
         "{} OTEL_EXPORTER_OTLP_CLIENT_KEY",
         name("CLIENT_CERTIFICATE")
     );
-    let our_key = format!(
+    let with_key = format!(
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE {}",
         name("CLIENT_KEY")
     );
@@ -271,7 +272,7 @@ fn tls_rows(part: &str, signal: usize, folder: &Path) -> Vec<Row> {
             name("CLIENT_CERTIFICATE"),
             identity,
             "off",
-            (&certificate, &ours),
+            (&certificate, &with_certificate),
             wrong,
             "off",
         )
@@ -280,7 +281,7 @@ fn tls_rows(part: &str, signal: usize, folder: &Path) -> Vec<Row> {
             name("CLIENT_KEY"),
             identity,
             "off",
-            (&key, &our_key),
+            (&key, &with_key),
             wrong,
             "off",
         )

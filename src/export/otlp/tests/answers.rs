@@ -47,7 +47,7 @@ fn success_with_an_unreadable_body_is_a_success() {
 
 #[test]
 #[cfg(feature = "http")]
-fn success_with_an_empty_broken_or_endless_body_is_a_success() {
+fn success_with_an_empty_broken_or_too_long_body_is_a_success() {
     for &protocol in HTTP {
         let empty = Answer::status(200);
         assert_eq!(outcome_of(protocol, empty), DELIVERED, "{protocol:?}");
@@ -95,7 +95,7 @@ fn retryable_http_status_is_retried_after_the_requested_wait() {
 
 #[test]
 #[cfg(feature = "http")]
-fn other_http_statuses_are_final() {
+fn other_http_statuses_are_not_retryable() {
     use super::support::status_message;
     for &protocol in HTTP {
         for code in [300, 304, 307, 308, 400, 404, 405, 415, 500, 501] {
@@ -126,7 +126,7 @@ fn other_http_statuses_are_final() {
 
 #[test]
 #[cfg(feature = "http")]
-fn error_message_of_the_receiver_is_passed_on_from_any_media_type() {
+fn error_message_of_the_receiver_is_passed_on_unless_it_is_html() {
     use super::support::status_message;
     for (kind, body) in [
         ("application/x-protobuf", status_message("bad\r\nfield")),
@@ -145,6 +145,7 @@ fn error_message_of_the_receiver_is_passed_on_from_any_media_type() {
     }
     let page = Answer::status(400).body("text/html", "<html>");
     assert!(!text(&outcome_of(Protocol::HttpJson, page)).contains("html"));
+    // A message is cut at 200 characters. The rest of the text is the status and the address.
     let long = Answer::status(400).body("text/plain", "x".repeat(1000));
     assert!(text(&outcome_of(Protocol::HttpJson, long)).len() < 260);
 }
@@ -167,6 +168,7 @@ fn error_message_with_unreadable_details_is_passed_on() {
 #[cfg(feature = "grpc")]
 fn wait_of_a_status_whose_message_is_not_utf8_is_kept() {
     use base64::Engine;
+    // A `google.protobuf.Duration` of two seconds: field 1, as a varint.
     let delay = field(1, &[1 << 3, 2]);
     let info = [
         field(1, b"type.googleapis.com/google.rpc.RetryInfo"),
@@ -188,7 +190,7 @@ fn wait_of_a_status_whose_message_is_not_utf8_is_kept() {
 fn grpc_codes_have_the_outcomes_of_the_specification() {
     use Code::*;
     let wait = Duration::from_millis(1500);
-    let of = |answer| outcome_of(Protocol::Grpc, answer);
+    let grpc_outcome = |answer| outcome_of(Protocol::Grpc, answer);
     for code in [
         Cancelled,
         DeadlineExceeded,
@@ -197,16 +199,16 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
         Unavailable,
         DataLoss,
     ] {
-        let outcome = of(Answer::code(code, ""));
+        let outcome = grpc_outcome(Answer::code(code, ""));
         assert!(class(&outcome) == FailureClass::RETRYABLE, "{outcome:?}");
-        let outcome = of(Answer::code(code, "").retry_after(wait));
+        let outcome = grpc_outcome(Answer::code(code, "").retry_after(wait));
         let expected = Some(wait);
         assert!(
             class(&outcome) == FailureClass::Retryable { after: expected },
             "{outcome:?}"
         );
     }
-    let outcome = of(Answer::code(ResourceExhausted, "quota used up"));
+    let outcome = grpc_outcome(Answer::code(ResourceExhausted, "quota used up"));
     assert!(class(&outcome) == FailureClass::Rejected, "{outcome:?}");
     let words = text(&outcome);
     assert!(
@@ -214,7 +216,7 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
         "{words}"
     );
     assert!(words.ends_with(": quota used up"), "{words}");
-    let outcome = of(Answer::code(ResourceExhausted, "quota").retry_after(wait));
+    let outcome = grpc_outcome(Answer::code(ResourceExhausted, "quota").retry_after(wait));
     let expected = Some(wait);
     assert!(
         class(&outcome) == FailureClass::Retryable { after: expected },
@@ -230,7 +232,7 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
             "Error, decoded message length too large: found 5 bytes",
         ),
     ] {
-        let outcome = of(Answer::code(code, message));
+        let outcome = grpc_outcome(Answer::code(code, message));
         assert!(class(&outcome) == FailureClass::TooLarge, "{outcome:?}");
     }
     for code in [
@@ -242,18 +244,21 @@ fn grpc_codes_have_the_outcomes_of_the_specification() {
         Internal,
         Unimplemented,
     ] {
-        let outcome = of(Answer::code(code, "no %ä\n").retry_after(wait));
+        let outcome = grpc_outcome(Answer::code(code, "no %ä\n").retry_after(wait));
         assert!(class(&outcome) == FailureClass::Rejected, "{outcome:?}");
         assert!(text(&outcome).ends_with(": no %ä"), "{outcome:?}");
     }
     for code in [Unauthenticated, PermissionDenied] {
-        let outcome = of(Answer::code(code, "token expired"));
+        let outcome = grpc_outcome(Answer::code(code, "token expired"));
         assert!(
             class(&outcome) == FailureClass::Unauthenticated,
             "{outcome:?}"
         );
     }
-    assert!(text(&of(Answer::code(Unimplemented, ""))).contains("is it an OTLP/gRPC endpoint"));
+    assert!(
+        text(&grpc_outcome(Answer::code(Unimplemented, "")))
+            .contains("is it an OTLP/gRPC endpoint")
+    );
 }
 
 #[test]
@@ -268,12 +273,15 @@ fn broken_details_of_a_grpc_status_are_ignored() {
 
 #[test]
 #[cfg(feature = "grpc")]
-fn http_answer_of_a_proxy_to_a_grpc_call_is_understood() {
-    let of = |code| outcome_of(Protocol::Grpc, Answer::status(code));
-    assert!(matches!(class(&of(503)), FailureClass::Retryable { .. }));
-    assert!(class(&of(401)) == FailureClass::Unauthenticated);
-    assert!(class(&of(404)) == FailureClass::Rejected);
-    let page = of(200);
+fn http_answer_of_a_proxy_to_a_grpc_call_is_classified_by_its_status() {
+    let grpc_outcome = |code| outcome_of(Protocol::Grpc, Answer::status(code));
+    assert!(matches!(
+        class(&grpc_outcome(503)),
+        FailureClass::Retryable { .. }
+    ));
+    assert!(class(&grpc_outcome(401)) == FailureClass::Unauthenticated);
+    assert!(class(&grpc_outcome(404)) == FailureClass::Rejected);
+    let page = grpc_outcome(200);
     assert!(class(&page) == FailureClass::Rejected, "{page:?}");
     assert!(text(&page).contains("not in gRPC"), "{page:?}");
 }

@@ -1,4 +1,4 @@
-//! Outcomes of attempts without an answer.
+//! Outcomes of attempts whose answer is missing, broken or late, and the reuse of connections.
 
 use super::prelude::*;
 
@@ -25,6 +25,7 @@ fn attempt_without_an_answer_ends_at_its_deadline() {
             let started = Instant::now();
             let outcome = fixture.send_within(Duration::from_millis(200));
             let took = started.elapsed();
+            // The deadline ends the attempt, not the configured timeout of ten seconds.
             assert!(
                 took >= Duration::from_millis(190) && took < Duration::from_secs(9),
                 "{took:?}"
@@ -35,8 +36,8 @@ fn attempt_without_an_answer_ends_at_its_deadline() {
             let within = text.strip_prefix(&format!("no answer from {name} within "));
             let within = within.and_then(|rest| rest.strip_suffix(" ms"));
             let in_time = within.is_some_and(|ms| (1..=200).contains(&ms.parse::<u64>().unwrap()));
-            let never = text == format!("no time left to send to {name}");
-            assert!(in_time || never, "{text}");
+            let not_begun = text == format!("no time left to send to {name}");
+            assert!(in_time || not_begun, "{text}");
         }
     }
 }
@@ -163,7 +164,7 @@ fn http_to_a_port_that_speaks_grpc_is_explained() {
     }
 }
 
-/// Starts a receiver whose host name has several addresses, of which only the last answers.
+/// Starts a receiver whose host name has three addresses: two that drop all packets, and then that of the receiver.
 #[cfg(target_os = "linux")]
 fn hidden_behind_black_holes(host: &str, protocol: Protocol) -> (Receiver, Vec<FullBacklog>) {
     let receiver = receiver(protocol);
@@ -216,6 +217,7 @@ fn attempt_ends_in_time_when_all_addresses_drop_packets() {
         let host = format!("nowhere-{protocol:?}.test").to_lowercase();
         let hole = full_backlog(([127, 0, 0, 1], 0)).unwrap();
         let address = hole.address;
+        // At the usual pause of 250 ms after each, a hundred addresses would take 25 seconds.
         super::super::resolve::fake::define(&host, move || Ok(vec![address; 100]));
         let mut config = config(protocol, Signal::Logs, &format!("http://{host}:4318"));
         config.timeout = Duration::from_millis(400);
@@ -377,6 +379,7 @@ fn late_body(head: &'static str, body: &'static [u8], delay: Duration) -> String
 #[cfg(feature = "http")]
 fn late_message_of_an_error_is_waited_for() {
     let head = "400 Bad Request\r\ncontent-type: text/plain";
+    // Longer than the second for which the body of a success is waited for.
     let delay = Duration::from_millis(1_500);
     let endpoint = late_body(head, b"received message larger than max", delay);
     let outcome = Fixture::new(Protocol::HttpProtobuf, &endpoint).send();
@@ -386,7 +389,7 @@ fn late_message_of_an_error_is_waited_for() {
 
 #[test]
 #[cfg(feature = "http")]
-fn body_of_a_success_is_waited_for_for_a_moment() {
+fn body_of_a_success_is_waited_for_up_to_one_second() {
     let body = br#"{"partialSuccess":{"rejectedLogRecords":"3"}}"#;
     let head = "200 OK\r\ncontent-type: application/json";
     for (delay, rejected) in [(300, 3), (3_000, 0)] {

@@ -1,5 +1,5 @@
-//! Tests of the client against real receivers: the outcomes of answers (`answers`), the outcomes of attempts without an
-//! answer (`connections`), the content of requests (`wire`), and the parsers of answers (`parsers`).
+//! Tests of the client against real receivers: the outcomes of answers (`answers`), connections and their failures
+//! (`connections`), the content of requests (`wire`), and the parsers of answers (`parsers`).
 
 #[path = "../../../../tests/support/mod.rs"]
 pub(super) mod support;

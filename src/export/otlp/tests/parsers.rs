@@ -52,16 +52,16 @@ mod of_http {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         let (mut days, rest) = (seconds / 86_400, seconds % 86_400);
         let weekday = DAYS[(days % 7) as usize];
-        let leaps = |year: u64| {
+        let is_leap = |year: u64| {
             year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400)
         };
         let mut year = 1970;
-        while days >= 365 + u64::from(leaps(year)) {
-            days -= 365 + u64::from(leaps(year));
+        while days >= 365 + u64::from(is_leap(year)) {
+            days -= 365 + u64::from(is_leap(year));
             year += 1;
         }
         let mut month = 0;
-        let length = |month: usize| MONTHS[month].1 + u64::from(month == 1 && leaps(year));
+        let length = |month: usize| MONTHS[month].1 + u64::from(month == 1 && is_leap(year));
         while days >= length(month) {
             days -= length(month);
             month += 1;
@@ -83,6 +83,7 @@ mod of_http {
             let _ = retry_after(&headers(&[("retry-after", &wait), ("date", &now)]));
         }
 
+        // Until the end of the year 9999, because the year of an HTTP date has four digits.
         #[test]
         fn date_is_parsed_as_it_was_formatted(seconds in 0_u64..253_402_300_800) {
             let wait = date(seconds);

@@ -99,6 +99,7 @@ fn each_signal_arrives_unchanged() {
 
 #[test]
 fn process_environment_does_not_change_requests() {
+    // Another test of this module passes in a process with these variables, although no process listens at the port.
     let refused = refused_port();
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["each_signal_arrives_unchanged", "--test-threads=1"]);
@@ -146,6 +147,7 @@ fn configured_headers_are_sent_and_do_not_replace_those_of_the_protocol() {
         if protocol == Protocol::Grpc {
             let timeout = &headers["grpc-timeout"];
             let left: u64 = timeout.strip_suffix('m').unwrap().parse().unwrap();
+            // An attempt has 20 seconds, which are rounded up to the next millisecond.
             assert!((10_000..=20_001).contains(&left), "{timeout}");
         } else {
             let length = received.single().body.len();
@@ -323,9 +325,10 @@ fn invalid_endpoint_or_header_is_reported_without_secrets() {
         let _inside = runtime.enter();
         Client::new(Signal::Logs, &config).err()
     };
-    let fine = "http://user:secret@localhost:4317/base?key=secret";
-    assert_eq!(build(fine, &[("a", "b")]), None);
+    let valid = "http://user:secret@localhost:4317/base?key=secret";
+    assert_eq!(build(valid, &[("a", "b")]), None);
     for endpoint in [
+        // The configuration has no TLS.
         "https://user:secret@host/?key=secret",
         "/path",
         "ftp://host/",
@@ -334,9 +337,9 @@ fn invalid_endpoint_or_header_is_reported_without_secrets() {
         assert!(error.contains(" cannot be an OTLP endpoint: "), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
-    let error = build(fine, &[("a", "secret\nb: c")]).unwrap();
+    let error = build(valid, &[("a", "secret\nb: c")]).unwrap();
     assert_eq!(error, "the value of the header a cannot be sent");
-    let error = build(fine, &[("a b", "secret")]).unwrap();
+    let error = build(valid, &[("a b", "secret")]).unwrap();
     assert_eq!(error, r#""a b" cannot be a header's name"#);
 }
 

@@ -1,4 +1,4 @@
-//! The probe of the Prometheus page.
+//! The probe of the Prometheus scrape endpoint.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -7,28 +7,28 @@ use std::time::Duration;
 
 use super::probe::Probe;
 use crate::config::{Config, PrometheusConfig};
-use crate::export::page_addresses;
+use crate::export::scrape_addresses;
 use crate::health::Exporter;
 
-/// The timeout for the response of a page that is already served.
+/// The timeout for the response of a scrape endpoint that is already served.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Tries the page, if the configuration requests it. Blocks the thread.
+/// Tries the scrape endpoint, if the configuration requests it. Blocks the thread.
 pub(super) fn probe_all(config: &Config, untried: Vec<Probe>, tried: &mpsc::Sender<Probe>) {
-    let Some(page) = &config.metrics.prometheus else {
+    let Some(prometheus) = &config.metrics.prometheus else {
         return;
     };
-    let pages = untried.into_iter();
-    for mut probe in pages.filter(|probe| probe.exporter == Exporter::Prometheus) {
+    let untried = untried.into_iter();
+    for mut probe in untried.filter(|probe| probe.exporter == Exporter::Prometheus) {
         probe.is_tried = true;
-        describe(&mut probe, page);
+        describe(&mut probe, prometheus);
         let _ = tried.send(probe);
     }
 }
 
-/// Listens briefly at the address of the page.
+/// Listens briefly at the address of the scrape endpoint.
 fn describe(probe: &mut Probe, config: &PrometheusConfig) {
-    match page_addresses(config) {
+    match scrape_addresses(config) {
         Ok(addresses) => {
             probe.addresses = addresses;
             probe.answer = Some("the port is free: the page can be served there".to_owned());
@@ -39,6 +39,7 @@ fn describe(probe: &mut Probe, config: &PrometheusConfig) {
             probe.note = Some(note.to_owned());
         }
         Err(problem) => {
+            // Some problems contain their fix, after a semicolon.
             let remedy = "set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine";
             let (problem, remedy) = problem.split_once("; ").unwrap_or((&problem, remedy));
             probe.problem = Some(problem.to_owned());
@@ -47,13 +48,14 @@ fn describe(probe: &mut Probe, config: &PrometheusConfig) {
     }
 }
 
-/// Returns true if the port is in use by a Prometheus page of this library.
+/// Returns true if a scrape endpoint is served at the configured host and port.
 fn is_served(config: &PrometheusConfig) -> bool {
     let addresses = (&*config.host, config.port).to_socket_addrs();
     addresses.is_ok_and(|mut addresses| addresses.any(|address| answers(address).unwrap_or(false)))
 }
 
-/// Returns true if a Prometheus page is served at the address.
+/// Returns true if a Prometheus page like that of this library, which begins with `target_info`, is served at the
+/// address.
 fn answers(address: SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect_timeout(&address, RESPONSE_TIMEOUT)?;
     stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;

@@ -10,24 +10,24 @@ use tokio::net::TcpStream;
 use super::support::server::Server;
 
 /// The number of bytes that pass before a connection is reset: more than a TLS handshake, less than a large request.
-const PASSED: usize = 256 * 1024;
+const BYTES_BEFORE_RESET: usize = 256 * 1024;
 
 /// A relay to a local port.
-pub(crate) struct Cutter {
+pub(crate) struct ResettingRelay {
     port: u16,
-    cut: Arc<AtomicUsize>,
+    resets: Arc<AtomicUsize>,
     _server: Server,
 }
 
-impl Cutter {
-    /// Starts a relay that resets the first `count` connections that send more than [`PASSED`] bytes.
-    pub(crate) fn before(port: u16, count: usize) -> Self {
+impl ResettingRelay {
+    /// Starts a relay that resets the first `count` connections that send more than [`BYTES_BEFORE_RESET`] bytes.
+    pub(crate) fn in_front_of(port: u16, count: usize) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let cut = Arc::new(AtomicUsize::new(0));
-        let seen = Arc::clone(&cut);
+        let resets = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&resets);
         Self {
             port: listener.local_addr().unwrap().port(),
-            cut,
+            resets,
             _server: Server::start(listener, move |client| {
                 tokio::spawn(relay(client, port, count, Arc::clone(&seen)));
             }),
@@ -39,16 +39,16 @@ impl Cutter {
     }
 
     /// Returns the number of connections that were reset.
-    pub(crate) fn cut(&self) -> usize {
-        self.cut.load(Ordering::SeqCst)
+    pub(crate) fn resets(&self) -> usize {
+        self.resets.load(Ordering::SeqCst)
     }
 }
 
-async fn relay(mut client: TcpStream, port: u16, count: usize, cut: Arc<AtomicUsize>) {
+async fn relay(mut client: TcpStream, port: u16, count: usize, resets: Arc<AtomicUsize>) {
     let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
         return;
     };
-    if cut.load(Ordering::SeqCst) >= count {
+    if resets.load(Ordering::SeqCst) >= count {
         let _ = copy_bidirectional(&mut client, &mut server).await;
         return;
     }
@@ -56,10 +56,10 @@ async fn relay(mut client: TcpStream, port: u16, count: usize, cut: Arc<AtomicUs
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = server.split();
         let up = async {
-            let mut limited = (&mut from_client).take(PASSED as u64);
+            let mut limited = (&mut from_client).take(BYTES_BEFORE_RESET as u64);
             tokio::io::copy(&mut limited, &mut to_server)
                 .await
-                .is_ok_and(|bytes| bytes == PASSED as u64)
+                .is_ok_and(|bytes| bytes == BYTES_BEFORE_RESET as u64)
         };
         let down = async {
             let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
@@ -71,7 +71,7 @@ async fn relay(mut client: TcpStream, port: u16, count: usize, cut: Arc<AtomicUs
         }
     };
     if ended {
-        cut.fetch_add(1, Ordering::SeqCst);
+        resets.fetch_add(1, Ordering::SeqCst);
         // Sends FIN and then RST: the pending write of the client fails with EPIPE instead of ECONNRESET.
         let _ = client.shutdown().await;
         let _ = client.set_zero_linger();
