@@ -24,6 +24,8 @@ pub(crate) struct OtlpConfig {
     /// The endpoint. For gRPC: scheme, host and port. For HTTP: the whole URL of the requests. Never with user and
     /// password, which become a header.
     pub(crate) endpoint: http::Uri,
+    /// The variable that sets the endpoint; the general one for a default endpoint.
+    pub(crate) endpoint_variable: &'static str,
     /// True for a signal-specific HTTP URL without a path. If the receiver does not know this URL, its requests are
     /// sent to the signal's default path of OTLP.
     pub(crate) has_bare_url: bool,
@@ -52,6 +54,7 @@ impl fmt::Debug for OtlpConfig {
         f.debug_struct("OtlpConfig")
             .field("protocol", &self.protocol)
             .field("endpoint", &shown_url(&self.endpoint.to_string()))
+            .field("endpoint_variable", &self.endpoint_variable)
             .field("headers", &self.headers)
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
@@ -96,7 +99,7 @@ pub(super) fn resolve<'v>(
     let (set, is_general) = given.unwrap_or((exporter, true));
     let unusable = |problem| (set, Problem::Endpoint(problem));
 
-    let insecure = values.of(&variables::INSECURE, signal);
+    let insecure = !text.contains("://") && is_insecure(resolver, set);
     let mut parsed = Endpoint::parse(text, insecure).map_err(unusable)?;
     let protocol = chosen.unwrap_or(match parsed.url.port_u16() {
         Some(4317) => Protocol::Grpc,
@@ -146,6 +149,7 @@ pub(super) fn resolve<'v>(
         protocol,
         has_bare_url: protocol != Protocol::Grpc && !is_general && parsed.url.path() == "/",
         endpoint,
+        endpoint_variable: given.map_or(variables::ENDPOINT.general.name, |_| set.variable.name),
         headers,
         timeout: values.of(&variables::TIMEOUT, signal),
         compression: values.of(&variables::COMPRESSION, signal),
@@ -203,6 +207,23 @@ fn endpoint<'v>(resolver: &mut Resolver<'v>) -> Result<Option<(&'v Setting, bool
         }
     }
     found
+}
+
+/// Returns true if an endpoint that is written without a scheme is an `http` URL. Only managed settings decide this for
+/// a managed endpoint: otherwise a user could make the credentials of an organization readable on the network.
+fn is_insecure(resolver: &mut Resolver<'_>, endpoint: &Setting) -> bool {
+    let (values, group) = (resolver.values, &variables::INSECURE);
+    let general = values.non_empty(&group.general);
+    for variable in [group.of(resolver.signal), &group.general] {
+        // An empty value in the environment counts as set, because it is false.
+        if let Some(is_insecure) = values.given(variable) {
+            let set = resolver.unless_managed(values.find(variable.name), general);
+            if resolver.unless_managed(set, Some(endpoint)).is_some() {
+                return *is_insecure;
+            }
+        }
+    }
+    false
 }
 
 /// Returns true if managed settings contain credentials for the signal. These are sent only to an endpoint that managed

@@ -254,6 +254,24 @@ mod tests {
     }
 
     #[test]
+    fn lower_case_name_wins_in_the_same_layer_as_documented() {
+        for (endpoint, upper) in [
+            ("https://h", "HTTPS_PROXY"),
+            ("http://h", "HTTP_PROXY"),
+            ("http://h", "ALL_PROXY"),
+            ("https://h", "NO_PROXY"),
+        ] {
+            let lower = upper.to_ascii_lowercase();
+            let set = [("HTTPS_PROXY", "h"), (upper, "h"), (&lower, "h")];
+            let ((_, why), _) = route(endpoint, Protocol::HttpProtobuf, &set);
+            assert!(why.ends_with(&lower), "{why}");
+            let meaning = variables::find(&lower).unwrap().meaning;
+            let documented = format!("in the same layer, {lower} takes precedence");
+            assert!(meaning.ends_with(&documented), "{meaning}");
+        }
+    }
+
+    #[test]
     fn invalid_proxy_urls_are_reported_and_not_used() {
         for (text, problem) in [
             ("https://h:1", Problem::ProxyScheme),

@@ -9,8 +9,7 @@ use super::otlp::{self, Protocol};
 use super::problem::Problem;
 use super::prometheus;
 use super::protocol::Temporality;
-use super::resolver::{Features, Resolver, Unusable};
-use super::secret::Secret;
+use super::resolver::{Features, Resolver, Unusable, unless_managed};
 use super::setting::Setting;
 use super::source::{Assignment, Layer, Provenance};
 use super::terminal::terminal_type;
@@ -147,6 +146,12 @@ fn from_values(
             None => report.warn_overall(Problem::SharedSeries),
         }
     }
+    // The headers of a helper override those of variables, so managed headers override the helper of a lower layer.
+    let helper = unless_managed(
+        values.non_empty(&variables::HEADERS_HELPER),
+        values.non_empty(&variables::HEADERS.general),
+        &mut report,
+    );
     let content = ContentPolicy {
         user_prompts: values.get(&variables::LOG_USER_PROMPTS),
         tool_details: values.get(&variables::LOG_TOOL_DETAILS),
@@ -161,7 +166,6 @@ fn from_values(
         .into_iter()
         .flatten()
         .any(|otlp| otlp.protocol == Protocol::Grpc);
-    let helper = values.given(&variables::HEADERS_HELPER);
 
     Config {
         enabled,
@@ -169,8 +173,8 @@ fn from_values(
         metrics,
         events,
         spans,
-        headers_helper: helper.map(|command| HeadersHelper {
-            command: Secret::new(command),
+        headers_helper: helper.map(|set| HeadersHelper {
+            command: set.winner.text.clone(),
             interval: values.get(&variables::HEADERS_HELPER_DEBOUNCE),
             grpc: over_grpc,
         }),

@@ -72,14 +72,23 @@ impl<'v> Resolver<'v> {
         specific: Option<&'v Setting>,
         general: Option<&Setting>,
     ) -> Option<&'v Setting> {
-        let managed = general.filter(|set| set.layer() == Layer::Managed);
-        if let (Some(lower), Some(managed)) = (specific, managed)
-            && lower.layer() != Layer::Managed
-        {
-            let general = managed.variable.name;
-            self.warn(lower, Problem::ManagedGeneral { general });
-            return None;
-        }
-        specific
+        unless_managed(specific, general, self.report)
     }
+}
+
+/// Returns the specific variable unless a managed general one overrides it, which is reported.
+pub(super) fn unless_managed<'v>(
+    specific: Option<&'v Setting>,
+    general: Option<&Setting>,
+    report: &mut Explanation,
+) -> Option<&'v Setting> {
+    let managed = general.filter(|set| set.layer() == Layer::Managed);
+    if let (Some(lower), Some(managed)) = (specific, managed)
+        && lower.layer() != Layer::Managed
+    {
+        let general = managed.variable.name;
+        report.warn(&lower.winner, Problem::ManagedGeneral { general });
+        return None;
+    }
+    specific
 }

@@ -37,11 +37,12 @@ pub(super) fn resolve<'v>(
     Ok(TlsConfig { files, material })
 }
 
-/// Resolves the trusted authorities. The variables of OpenTelemetry take precedence over that of Node.js.
+/// Resolves the trusted authorities. The variables of OpenTelemetry take precedence over that of Node.js, unless only
+/// that of Node.js is managed.
 fn trust(resolver: &mut Resolver<'_>) -> Trust {
     let [specific, general] = resolver.pair(&variables::CERTIFICATE);
     let extra = resolver.values.non_empty(&variables::EXTRA_CA_CERTS);
-    match (specific.or(general), extra) {
+    match (resolver.unless_managed(specific.or(general), extra), extra) {
         (Some(set), _) => Trust::Only(file(set)),
         (None, Some(set)) => Trust::PlatformAnd(file(set)),
         (None, None) => Trust::Platform,
@@ -191,6 +192,16 @@ mod tests {
                 &["OTLP_LOGS_CERTIFICATE", "M:OTLP_CERTIFICATE"],
                 "OTLP_CERTIFICATE",
                 vec![managed("OTEL_EXPORTER_OTLP_CERTIFICATE")],
+            ),
+            (
+                &["M:NODE_EXTRA_CA_CERTS", "OTLP_LOGS_CERTIFICATE"],
+                "platform+NODE_EXTRA_CA_CERTS",
+                vec![managed("NODE_EXTRA_CA_CERTS")],
+            ),
+            (
+                &["M:NODE_EXTRA_CA_CERTS", "M:OTLP_CERTIFICATE"],
+                "OTLP_CERTIFICATE",
+                none(),
             ),
             (
                 &["OTLP_CLIENT_CERTIFICATE", "OTLP_CLIENT_KEY"],

@@ -19,10 +19,9 @@ use std::fmt;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use probe::Missing;
-
 use crate::config::{Config, UnknownExporter, Warning};
 use crate::export::suppression::{self, SuppressedScope};
+use crate::health::Exporter;
 use crate::thread;
 
 /// The time limit of [`Config::diagnose`]: enough for a run of the headers helper (30 seconds) and a request with the
@@ -100,10 +99,11 @@ impl Config {
             .collect();
         let (tried, results) = mpsc::channel();
         #[cfg(feature = "prometheus")]
-        let _ = {
+        let prometheus_thread = {
             let (config, untried, tried) = (self.clone(), untried.clone(), tried.clone());
             thread::spawn("claude-code-telemetry-doctor", move || {
                 prometheus::probe_all(&config, untried, &tried);
+                Ok(())
             })
         };
         let config = self.clone();
@@ -128,18 +128,15 @@ impl Config {
                 Err(error) => break error == mpsc::RecvTimeoutError::Timeout,
             }
         };
-        let missing = match thread {
-            Ok(_) if is_late => Missing::TimedOut,
-            // The channel is closed: no more results follow, and the thread ends now.
-            Ok(thread) => Missing::from_end(thread.join()),
-            Err(error) => Missing::NoResources(error),
-        };
-        for probe in &mut probes {
-            if !probe.is_tried {
-                probe.fail(&missing);
-            }
-            probe.make_visible();
-        }
+        #[cfg(feature = "prometheus")]
+        probe::fail_untried(
+            &mut probes,
+            Exporter::Prometheus,
+            prometheus_thread,
+            is_late,
+        );
+        probe::fail_untried(&mut probes, Exporter::Otlp, thread, is_late);
+        probes.iter_mut().for_each(Probe::make_visible);
         let warnings = |are: fn(&Warning) -> bool| {
             let warnings = self.warnings().iter().filter(|warning| are(warning));
             warnings.cloned().collect()

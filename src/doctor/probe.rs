@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::thread;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::config::variables::shown_url;
@@ -65,7 +65,7 @@ impl Probe {
     }
 
     /// Records the reason why the exporter has no result.
-    pub(super) fn fail(&mut self, missing: &Missing) {
+    fn fail(&mut self, missing: &Missing) {
         let (problem, remedy) = match missing {
             Missing::TimedOut => (
                 "the time limit passed before the trial ended".to_owned(),
@@ -90,7 +90,7 @@ impl Probe {
 
 /// The reason why an exporter has no result.
 #[derive(Debug)]
-pub(super) enum Missing {
+enum Missing {
     /// The trial did not end in time.
     TimedOut,
     /// The system has no thread, descriptor or memory for the trial.
@@ -99,13 +99,27 @@ pub(super) enum Missing {
     Panicked,
 }
 
-impl Missing {
-    /// Returns the reason that follows from the end of the thread of the trials.
-    pub(super) fn from_end(end: thread::Result<io::Result<()>>) -> Self {
-        match end {
-            Ok(Ok(())) => Self::TimedOut,
-            Ok(Err(error)) => Self::NoResources(error),
-            Err(_) => Self::Panicked,
+/// Records the reason why probes of an exporter have no result. `thread` tries them; `is_late` is true if the time
+/// limit passed.
+pub(super) fn fail_untried(
+    probes: &mut [Probe],
+    exporter: Exporter,
+    thread: io::Result<JoinHandle<io::Result<()>>>,
+    is_late: bool,
+) {
+    let missing = match thread {
+        Ok(thread) if is_late && !thread.is_finished() => Missing::TimedOut,
+        // The channel is closed: no more results follow, and the thread ends now.
+        Ok(thread) => match thread.join() {
+            Ok(Ok(())) => Missing::TimedOut,
+            Ok(Err(error)) => Missing::NoResources(error),
+            Err(_) => Missing::Panicked,
+        },
+        Err(error) => Missing::NoResources(error),
+    };
+    for probe in probes {
+        if probe.exporter == exporter && !probe.is_tried {
+            probe.fail(&missing);
         }
     }
 }
@@ -205,7 +219,11 @@ fn target(config: &Config, signal: Signal, exporter: Exporter) -> Option<String>
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
+
+    type Trials = fn() -> io::Result<()>;
 
     #[test]
     fn probe_without_a_result_gives_the_reason() {
@@ -215,19 +233,37 @@ mod tests {
                 ("OTEL_LOGS_EXPORTER", "console"),
             ])
             .build();
-        let thread = thread::spawn(|| -> io::Result<()> { panic!("in a test") });
-        let panicked = Missing::from_end(thread.join());
-        let no_thread = Missing::from_end(Ok(Err(io::Error::other("no thread"))));
-        for (missing, problem, has_remedy) in [
-            (panicked, "internal error", false),
-            (no_thread, "no thread", true),
-            (Missing::from_end(Ok(Ok(()))), "time limit", false),
+        let started = |trials: Trials| Ok(thread::spawn(trials));
+        let hang: Trials = || loop {
+            thread::park();
+        };
+        let panic: Trials = || panic!("in a test");
+        let fail: Trials = || Err(io::Error::other("no thread"));
+        for (thread, is_late, problem, has_remedy) in [
+            (started(panic), false, "internal error", false),
+            (started(fail), false, "no thread", true),
+            (started(|| Ok(())), false, "time limit", false),
+            (started(hang), true, "time limit", false),
+            (Err(io::Error::other("no thread")), false, "no thread", true),
+            (Err(io::Error::other("no thread")), true, "no thread", true),
         ] {
-            let mut probe = requested(&config).remove(0);
-            probe.fail(&missing);
-            let found = probe.problem.as_ref().unwrap();
-            assert!(found.contains(problem), "{missing:?}: {found}");
-            assert_eq!(probe.remedy.is_some(), has_remedy, "{missing:?}");
+            let untried = Probe {
+                exporter: Exporter::Prometheus,
+                problem: None,
+                is_tried: false,
+                ..requested(&config).remove(0)
+            };
+            let other = Probe {
+                exporter: Exporter::Otlp,
+                ..untried.clone()
+            };
+            let mut probes = [untried, other];
+            fail_untried(&mut probes, Exporter::Prometheus, thread, is_late);
+            let [found, other] = probes;
+            let text = found.problem.unwrap();
+            assert!(text.contains(problem), "{problem}: {text}");
+            assert_eq!(found.remedy.is_some(), has_remedy, "{problem}");
+            assert_eq!(other.problem, None);
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn describe(
         config,
         otlp,
     };
-    let (endpoint, path) = (configured.variable(&ENDPOINT), path(signal));
+    let (endpoint, path) = (otlp.endpoint_variable, path(signal));
     // Requests are posted to the root, because the endpoint of a signal is used as it is.
     if otlp.has_bare_url {
         probe.note = Some(format!(
@@ -98,7 +98,7 @@ impl Configured<'_> {
 
     /// Returns the fix for a port that speaks another protocol than the configured one.
     fn protocol_remedy(&self, speaks: Speaks) -> String {
-        let endpoint = self.variable(&ENDPOINT);
+        let endpoint = self.otlp.endpoint_variable;
         let protocol = self.variable(&PROTOCOL);
         match speaks {
             Speaks::Tls => {
@@ -115,7 +115,7 @@ impl Configured<'_> {
 
     /// Returns the fix for a request that got no answer.
     fn connection_remedy(&self, failure: ErrorKind, trial: &Trial) -> String {
-        let endpoint = self.variable(&ENDPOINT);
+        let endpoint = self.otlp.endpoint_variable;
         let is_unresolved = trial.connection.addresses.is_empty();
         let is_unconnected = trial.connection.connected.is_none();
         let no_connection = matches!(
@@ -168,7 +168,7 @@ impl Configured<'_> {
 
     /// Returns the fix for a TLS problem.
     fn tls_remedy(&self, failure: TlsFailure) -> Option<String> {
-        let endpoint = self.variable(&ENDPOINT);
+        let endpoint = self.otlp.endpoint_variable;
         let authorities = self.variable(&CERTIFICATE);
         let certificate = self.variable(&OTLP_CLIENT_CERTIFICATE);
         let key = self.variable(&OTLP_CLIENT_KEY);
@@ -204,10 +204,10 @@ impl Configured<'_> {
 
     /// Returns the fix for a request that the receiver answered with an error.
     fn answer_remedy(&self, answer: ErrorAnswer, trial: &Trial) -> String {
-        let endpoint = self.variable(&ENDPOINT);
+        let endpoint = self.otlp.endpoint_variable;
         let headers = self.variable(&HEADERS);
         let path = path(self.signal);
-        let has_own_endpoint = self.config.is_set(ENDPOINT.of(self.signal));
+        let has_own_endpoint = endpoint != ENDPOINT.general.name;
         let class = trial.outcome.as_ref().map_err(ExportError::class);
         let is_retryable = matches!(class, Err(FailureClass::Retryable { .. }));
         match answer {

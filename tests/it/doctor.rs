@@ -659,6 +659,31 @@ fn exporter_with_an_invalid_endpoint_is_explained_and_others_are_probed() {
 }
 
 #[test]
+fn remedies_name_the_managed_endpoint_that_overrides_an_endpoint_of_the_user() {
+    let own = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://localhost:1/x");
+    let receiver = Receiver::http();
+    receiver.answer(|_| Answer::status(404));
+    let refused = refused_port();
+    for (endpoint, part) in [
+        (refused.endpoint(), "correct host and port in"),
+        (receiver.endpoint(), "/v1/logs is appended to"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = serde_json::json!({ "env": { ENDPOINT: endpoint } });
+        let file = folder.path().join("managed-settings.json");
+        std::fs::write(file, settings.to_string()).unwrap();
+        let files = SettingsFiles::none().managed_folder(folder.path());
+        let diagnosis = Config::builder()
+            .environment(events(Protocol::HttpProtobuf, "", &[own]))
+            .settings_files(files)
+            .build()
+            .diagnose();
+        let remedy = diagnosis.probes[0].remedy.as_ref().unwrap();
+        assert!(remedy.contains(&format!("{part} {ENDPOINT}")), "{remedy}");
+    }
+}
+
+#[test]
 fn misspelled_exporter_names_are_diagnosed() {
     let receiver = Receiver::http();
     let endpoint = receiver.endpoint();

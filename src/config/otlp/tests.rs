@@ -132,6 +132,12 @@ fn protocol_and_endpoint_are_chosen() {
             "grpc http://h:4317/",
             none(),
         ),
+        // An empty boolean in the environment is false.
+        (
+            vec![(G, "h:4317"), insecure, ("LOGS_INSECURE", "")],
+            "grpc https://h:4317/",
+            none(),
+        ),
         (
             vec![(G, "h:4318"), insecure],
             "off",
@@ -271,4 +277,63 @@ fn managed_variables_override_lower_layers_whose_endpoints_get_no_managed_creden
         variable: "OTEL_EXPORTER_OTLP_HEADERS",
     };
     assert_eq!(headers, [("a".to_owned(), header)]);
+}
+
+#[test]
+fn scheme_of_a_managed_endpoint_is_decided_by_managed_settings_only() {
+    let insecure = ("INSECURE", "true");
+    let logs_insecure = ("LOGS_INSECURE", "true");
+    let endpoint = ("M:ENDPOINT", "org:4317");
+    let https = "grpc https://org:4317/";
+    type Row<'a> = (Vec<(&'a str, &'a str)>, &'a str, Vec<&'static str>);
+    let table: Vec<Row<'_>> = vec![
+        (vec![endpoint, insecure], https, vec!["ENDPOINT"]),
+        (
+            vec![endpoint, insecure, logs_insecure],
+            https,
+            vec!["ENDPOINT", "ENDPOINT"],
+        ),
+        (
+            vec![("M:LOGS_ENDPOINT", "org:4317"), insecure],
+            https,
+            vec!["LOGS_ENDPOINT"],
+        ),
+        (
+            vec![endpoint, ("M:INSECURE", "0"), logs_insecure],
+            https,
+            vec!["INSECURE"],
+        ),
+        (
+            vec![("ENDPOINT", "org:4317"), ("M:INSECURE", "0"), logs_insecure],
+            https,
+            vec!["INSECURE"],
+        ),
+        (
+            vec![endpoint, ("M:INSECURE", "1"), ("LOGS_INSECURE", "")],
+            "grpc http://org:4317/",
+            vec!["INSECURE"],
+        ),
+        (
+            vec![endpoint, insecure, ("M:LOGS_INSECURE", "1")],
+            "grpc http://org:4317/",
+            vec![],
+        ),
+        // The variable has no effect on a URL with a scheme.
+        (
+            vec![("M:ENDPOINT", "https://org:4317"), insecure],
+            https,
+            vec![],
+        ),
+    ];
+    for (set, expected, managed) in table {
+        let (config, problems) = otlp(Signal::Logs, ALL, &set);
+        assert_eq!(shown(&config), expected, "{set:?}");
+        let managed = managed.iter().map(|name| {
+            let general = variables::find(&format!("OTEL_EXPORTER_OTLP_{name}"))
+                .unwrap()
+                .name;
+            Problem::ManagedGeneral { general }
+        });
+        assert_eq!(problems, managed.collect::<Vec<_>>(), "{set:?}");
+    }
 }

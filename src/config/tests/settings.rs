@@ -145,6 +145,30 @@ fn the_documented_headers_helper_works() {
 }
 
 #[test]
+fn managed_headers_override_the_helper_of_a_lower_layer() {
+    let user = r#"{"otelHeadersHelper": "user"}"#;
+    let both = r#"{"otelHeadersHelper": "managed", "env": {"OTEL_EXPORTER_OTLP_HEADERS": "a=1"}}"#;
+    let general = "OTEL_EXPORTER_OTLP_HEADERS";
+    for (managed, expected, problem) in [
+        (MANAGED, None, Some(Problem::ManagedGeneral { general })),
+        (both, Some("managed"), None),
+    ] {
+        let config = configured(managed, user, &[]);
+        let found = config.headers_helper.as_ref();
+        let found = found.map(|helper| helper.command.expose());
+        assert_eq!(found, expected, "{managed}");
+        assert_eq!(config.warnings().len(), usize::from(problem.is_some()));
+        for warning in config.warnings() {
+            assert_eq!(warning.variable(), Some("otelHeadersHelper"));
+            assert_eq!(Some(warning.problem()), problem.as_ref());
+        }
+    }
+    let config = configured("{}", user, &[(general, "a=1")]);
+    assert!(config.headers_helper.is_some());
+    assert_eq!(config.warnings(), []);
+}
+
+#[test]
 fn managed_destinations_cannot_be_overridden() {
     let environment = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:4317"),

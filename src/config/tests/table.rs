@@ -24,8 +24,8 @@ struct Row {
     valid: (String, String),
     invalid: Option<(String, String)>,
     empty: String,
-    /// The managed settings that the variable needs to have an effect.
-    context: Vec<(&'static str, String)>,
+    /// The settings that the variable needs to have an effect.
+    context: Vec<(Layer, &'static str, String)>,
     /// The variable of [`base`] that is left out, because it would hide the effect; empty if there is none.
     without: &'static str,
 }
@@ -53,7 +53,14 @@ impl Row {
     }
 
     fn needs(mut self, name: &'static str, value: &str) -> Self {
-        self.context.push((name, value.to_owned()));
+        self.context.push((Layer::Managed, name, value.to_owned()));
+        self
+    }
+
+    /// Adds a setting of the environment, for a variable that must be managed where the setting is.
+    fn needs_in_environment(mut self, name: &'static str, value: &str) -> Self {
+        self.context
+            .push((Layer::Environment, name, value.to_owned()));
         self
     }
 
@@ -173,7 +180,14 @@ impl Folder {
             let mut values = values.iter().filter(|(of, _)| *of == layer);
             values.next().map(|(_, value)| (row.name.as_str(), *value))
         };
+        let context_of = |layer: Layer| {
+            let context = row.context.iter().filter(move |(of, ..)| *of == layer);
+            context.map(|(_, name, value)| (*name, value.as_str()))
+        };
         let mut environment = base();
+        environment.extend(variables(
+            &context_of(Layer::Environment).collect::<Vec<_>>(),
+        ));
         environment.remove(&row.name);
         environment.remove(row.without);
         if let Some((name, value)) = value_of(Layer::Environment) {
@@ -185,10 +199,8 @@ impl Folder {
             (Layer::Project, "project/.claude/settings.json"),
             (Layer::User, "user.json"),
         ] {
-            let context = row.context.iter().filter(|_| layer == Layer::Managed);
-            let context = context.map(|(name, value)| (*name, value.as_str()));
             let mut settings = serde_json::json!({"env": {}});
-            for (name, value) in context.chain(value_of(layer)) {
+            for (name, value) in context_of(layer).chain(value_of(layer)) {
                 if name == variables::HEADERS_HELPER.name {
                     settings[name] = value.into();
                 } else {

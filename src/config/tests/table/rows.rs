@@ -404,7 +404,7 @@ fn otlp_rows(part: &str, signal: usize) -> Vec<Row> {
             Some(("maybe", "https://h:4317/")),
             "https://h:4317/",
         )
-        .needs("OTEL_EXPORTER_OTLP_ENDPOINT", "h:4317"),
+        .needs_in_environment("OTEL_EXPORTER_OTLP_ENDPOINT", "h:4317"),
         Row::new(
             name("HEADERS"),
             headers,
