@@ -130,7 +130,8 @@ impl Pipeline {
                 self.apply().await;
             }
             let is_on = self.active.is_some();
-            if self.control.is_requested() || is_on && self.control.is_draining() {
+            let is_due = is_on && (self.control.is_draining() || self.source.is_full());
+            if self.control.is_requested() || is_due {
                 return;
             }
             tokio::select! {
@@ -234,14 +235,10 @@ impl Pipeline {
         is_off
     }
 
-    /// Runs passes until no caller waits for another one.
+    /// Delivers everything that the source holds now, and releases the callers that waited when the pass began.
     async fn pass(&mut self) -> Result<(), Interruption> {
-        loop {
-            self.control.begin();
-            let Some(active) = self.active.clone() else {
-                self.control.release(true);
-                return Ok(());
-            };
+        self.control.begin();
+        if let Some(active) = self.active.clone() {
             self.source.begin();
             loop {
                 self.prepare().await?;
@@ -251,11 +248,9 @@ impl Pipeline {
                 self.deliver(&active, batch).await?;
                 self.report_losses(false);
             }
-            self.control.release(true);
-            if !self.control.is_requested_again() && !self.source.is_full() {
-                return Ok(());
-            }
         }
+        self.control.release(true);
+        Ok(())
     }
 
     /// Lets the source prepare the data of the next requests, and retries if no thread is available for that. Releases
