@@ -54,7 +54,7 @@ fn points(received: &Received) -> Vec<Point> {
 
 /// Lets the receiver respond only after the returned sender is dropped. The returned channel gets a message for each
 /// request that arrives.
-fn hold(receiver: &Receiver) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+pub(crate) fn hold(receiver: &Receiver) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (arrived, arrivals) = mpsc::channel();
     let (allow, allowed) = mpsc::channel::<()>();
     let allowed = Mutex::new(allowed);
