@@ -12,7 +12,6 @@ use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::path;
 use crate::export::PushExporter;
 use crate::export::blocking;
-use crate::export::encode::encode;
 use crate::export::export_result::{Accepted, ErrorKind, ExportError, ExportResult, TlsFailure};
 use crate::export::headers::Helper;
 use crate::export::otlp::{Client, Observed};
@@ -75,7 +74,6 @@ impl Trial {
         deadline: Instant,
         limit: Duration,
     ) -> Result<Self, String> {
-        let protocol = config.protocol;
         let client = blocking::spawn(move || Client::new(signal, &config)).await;
         let client = client.map_err(|error| error.to_string())??;
         let client = client.with_helper(helper);
@@ -83,7 +81,7 @@ impl Trial {
         let deadline = deadline.min(started + limit);
         let outcome = match no_headers {
             None => {
-                let body = encode(protocol, signal, Bytes::new());
+                let body = client.encode(Bytes::new());
                 client.send(body, deadline, &Accepted::default()).await
             }
             Some(why) => {

@@ -82,7 +82,7 @@ impl Client {
         self
     }
 
-    /// Makes one attempt to deliver `body`, which [`encode`](crate::export::encode) made for this client's protocol.
+    /// Makes one attempt to deliver `body`, which [`encode`](PushExporter::encode) returned.
     /// The attempt ends by `deadline`. Over HTTP, sets `accepted` as soon as the status of the response is a success.
     ///
     /// If the receiver rejects the headers of the helper, waits for new headers and sends the request once more. If the
@@ -183,9 +183,7 @@ impl Client {
         deadline: Instant,
         accepted: &Accepted,
     ) -> ExportResult {
-        let packed = gzip::compress(&body, self.compression);
-        let is_gzip = packed.is_some();
-        let body = packed.unwrap_or(body);
+        let is_gzip = self.compression == Compression::Gzip;
         let mut headers = receiver.headers.clone();
         // A configured user agent takes precedence.
         headers
@@ -243,7 +241,11 @@ impl PushExporter for Client {
     }
 
     fn encode(&self, request: Bytes) -> Bytes {
-        encode(self.protocol, self.signal, request)
+        let body = encode(self.protocol, self.signal, request);
+        match self.compression {
+            Compression::None => body,
+            Compression::Gzip => gzip::compress(&body),
+        }
     }
 
     fn export<'a>(
