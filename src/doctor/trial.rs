@@ -24,9 +24,6 @@ const SEARCH: Duration = Duration::from_secs(2);
 pub(super) struct Trial {
     pub(super) outcome: ExportResult,
     pub(super) connection: Observed,
-    /// The path at which the receiver accepts requests, because it serves nothing at the configured URL, which has no
-    /// path.
-    pub(super) standard_path: Option<String>,
     /// The duration of the request, until the response or the failure.
     pub(super) took: Duration,
     /// The protocol that the port speaks instead of the configured one.
@@ -92,7 +89,6 @@ impl Trial {
         Ok(Self {
             outcome,
             connection: client.observed(),
-            standard_path: client.standard_path().map(str::to_owned),
             took: started.elapsed(),
             speaks: None,
         })

@@ -21,7 +21,7 @@ use crate::config::path;
 use crate::export::BoxFuture;
 use crate::export::encode::encode;
 use crate::export::export_result::{
-    Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult, FailureClass,
+    Accepted, Delivery, ErrorAnswer, ErrorKind, ExportError, ExportResult, FailureClass,
 };
 use crate::export::headers::Helper;
 use crate::export::push_exporter::{MAX_BYTES, MAX_BYTES_OF_TEXT, PushExporter};
@@ -149,7 +149,7 @@ impl Client {
         let Some(standard) = &self.standard else {
             return post(&self.url, body).await;
         };
-        if self.uses_standard() {
+        if self.uses_standard.load(Ordering::Relaxed) {
             return post(standard, body).await;
         }
         let outcome = post(&self.url, body.clone()).await;
@@ -163,7 +163,11 @@ impl Client {
         match post(standard, body).await {
             Ok(delivery) => {
                 self.uses_standard.store(true, Ordering::Relaxed);
-                Ok(delivery)
+                let standard_path = Some(standard.path().to_owned());
+                Ok(Delivery {
+                    standard_path,
+                    ..delivery
+                })
             }
             Err(error) if error.class() == FailureClass::Rejected => outcome,
             // A path that exists may be unavailable for a while: the data must not be lost.
@@ -210,12 +214,6 @@ impl Client {
         }
     }
 
-    /// Returns true if requests go to OTLP's path of the signal, because the receiver serves nothing at the configured
-    /// URL.
-    fn uses_standard(&self) -> bool {
-        self.uses_standard.load(Ordering::Relaxed)
-    }
-
     /// Connects to the receiver without sending a request.
     pub(crate) async fn connect(&self, deadline: Instant) {
         let connector = self.http.connector.clone();
@@ -255,10 +253,5 @@ impl PushExporter for Client {
         accepted: &'a Accepted,
     ) -> BoxFuture<'a, ExportResult> {
         Box::pin(self.send(body, deadline, accepted))
-    }
-
-    fn standard_path(&self) -> Option<&str> {
-        let standard = self.standard.as_ref().filter(|_| self.uses_standard());
-        standard.map(Uri::path)
     }
 }

@@ -170,5 +170,6 @@ mod prelude {
     pub(super) const DELIVERED: ExportResult = Ok(Delivery {
         rejected: 0,
         message: None,
+        standard_path: None,
     });
 }

@@ -171,6 +171,7 @@ fn gzip_request_is_sent_and_its_answer_is_read() {
         let expected = Ok(Delivery {
             rejected: 2,
             message: Some("late".to_owned()),
+            standard_path: None,
         });
         assert_eq!(fixture.send(), expected, "{protocol:?}");
         let received = receiver.received();
