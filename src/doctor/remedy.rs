@@ -48,13 +48,13 @@ pub(super) fn describe(
             return;
         }
     };
-    if let Some(path) = &trial.standard_path {
-        probe.note = Some(format!(
-            "the receiver takes no requests at the URL of {endpoint}, which has no path, and takes \
-             them at {path}: add {path} to {endpoint}"
-        ));
-    }
     if let Ok(delivery) = &trial.outcome {
+        if let Some(path) = &delivery.standard_path {
+            probe.note = Some(format!(
+                "the receiver takes no requests at the URL of {endpoint}, which has no path, and takes \
+                 them at {path}: add {path} to {endpoint}"
+            ));
+        }
         let kind = match otlp.protocol {
             Protocol::Grpc => "gRPC OK",
             Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",

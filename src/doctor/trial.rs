@@ -12,7 +12,6 @@ use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::path;
 use crate::export::PushExporter;
 use crate::export::blocking;
-use crate::export::encode::encode;
 use crate::export::export_result::{Accepted, ErrorKind, ExportError, ExportResult, TlsFailure};
 use crate::export::headers::Helper;
 use crate::export::otlp::{Client, Observed};
@@ -25,9 +24,6 @@ const SEARCH: Duration = Duration::from_secs(2);
 pub(super) struct Trial {
     pub(super) outcome: ExportResult,
     pub(super) connection: Observed,
-    /// The path at which the receiver accepts requests, because it serves nothing at the configured URL, which has no
-    /// path.
-    pub(super) standard_path: Option<String>,
     /// The duration of the request, until the response or the failure.
     pub(super) took: Duration,
     /// The protocol that the port speaks instead of the configured one.
@@ -75,7 +71,6 @@ impl Trial {
         deadline: Instant,
         limit: Duration,
     ) -> Result<Self, String> {
-        let protocol = config.protocol;
         let client = blocking::spawn(move || Client::new(signal, &config)).await;
         let client = client.map_err(|error| error.to_string())??;
         let client = client.with_helper(helper);
@@ -83,7 +78,7 @@ impl Trial {
         let deadline = deadline.min(started + limit);
         let outcome = match no_headers {
             None => {
-                let body = encode(protocol, signal, Bytes::new());
+                let body = client.encode(Bytes::new());
                 client.send(body, deadline, &Accepted::default()).await
             }
             Some(why) => {
@@ -94,7 +89,6 @@ impl Trial {
         Ok(Self {
             outcome,
             connection: client.observed(),
-            standard_path: client.standard_path().map(str::to_owned),
             took: started.elapsed(),
             speaks: None,
         })

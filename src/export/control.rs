@@ -145,9 +145,9 @@ impl Control {
         let start = Instant::now();
         let mut replaced = None;
         loop {
-            if replaced.is_none() && self.is_replaced() {
-                replaced = Some(Instant::now() + grace);
-            }
+            // The configuration may return to the current exporter.
+            let is_replaced = self.is_replaced();
+            replaced = is_replaced.then(|| replaced.unwrap_or_else(|| Instant::now() + grace));
             let end = self.end();
             let accepted_suffices_at = self
                 .next_deadline()
@@ -348,6 +348,24 @@ mod tests {
         }
         let took = pause(5_000, Some(10), false).await;
         assert_eq!(took, 1_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempt_is_not_interrupted_if_its_exporter_is_replaced_and_returns_within_the_grace() {
+        let (_commands, desired, mut control) = Control::new();
+        let second = Duration::from_secs(1);
+        control.replace(&config().exporter);
+        desired.send_replace(DesiredState::On(PipelineConfig {
+            exporter: ExporterSettings::Custom(Arc::new(|_| unreachable!())),
+            ..config()
+        }));
+        let returns = async {
+            tokio::time::sleep(second).await;
+            desired.send_replace(DesiredState::On(config()));
+        };
+        let work = Box::pin(tokio::time::sleep(3 * second));
+        let (result, ()) = tokio::join!(control.attempt(work, 2 * second, || false), returns);
+        assert!(result.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,6 +27,9 @@ pub(crate) struct Delivery {
     pub(crate) rejected: u64,
     /// The receiver's explanation of the rejection, or a warning although it accepted everything.
     pub(crate) message: Option<String>,
+    /// The path of the signal, if the request went there because the receiver serves nothing at the configured URL,
+    /// which has no path. `Some` only for the first such request of a client.
+    pub(crate) standard_path: Option<String>,
 }
 
 /// The consequence of a failed attempt.

@@ -45,8 +45,10 @@ pub(crate) enum ExporterSettings {
 impl PartialEq for ExporterSettings {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
+            // Two helpers with the same command run separately, so the exporter must use the latest one.
             (Self::Otlp(config, helper), Self::Otlp(other, other_helper)) => {
-                config == other && helper == other_helper
+                let address = |helper: &Option<Arc<Helper>>| helper.as_ref().map(Arc::as_ptr);
+                config == other && address(helper) == address(other_helper)
             }
             (Self::Prometheus(settings, _), Self::Prometheus(other, _)) => settings == other,
             // The writer and the function are set once, when telemetry starts.

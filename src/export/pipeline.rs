@@ -48,8 +48,6 @@ pub(crate) struct Pipeline {
     due: Option<Instant>,
     /// The last report of a rejection or a warning of the receiver.
     last_report: Option<String>,
-    /// True after the pipeline reported that requests go to a path other than that of the configured URL.
-    path_reported: bool,
 }
 
 impl Pipeline {
@@ -71,7 +69,6 @@ impl Pipeline {
             interval: Duration::ZERO,
             due: None,
             last_report: None,
-            path_reported: false,
         }
     }
 
@@ -130,7 +127,8 @@ impl Pipeline {
                 self.apply().await;
             }
             let is_on = self.active.is_some();
-            if self.control.is_requested() || is_on && self.control.is_draining() {
+            let is_due = is_on && (self.control.is_draining() || self.source.is_full());
+            if self.control.is_requested() || is_due {
                 return;
             }
             tokio::select! {
@@ -167,7 +165,6 @@ impl Pipeline {
         let error = match self.build_exporter(settings).await {
             Ok(Ok(exporter)) => {
                 self.active = Some(exporter);
-                self.path_reported = false;
                 self.counters.starts();
                 return;
             }
@@ -234,14 +231,10 @@ impl Pipeline {
         is_off
     }
 
-    /// Runs passes until no caller waits for another one.
+    /// Delivers everything that the source holds now, and releases the callers that waited when the pass began.
     async fn pass(&mut self) -> Result<(), Interruption> {
-        loop {
-            self.control.begin();
-            let Some(active) = self.active.clone() else {
-                self.control.release(true);
-                return Ok(());
-            };
+        self.control.begin();
+        if let Some(active) = self.active.clone() {
             self.source.begin();
             loop {
                 self.prepare().await?;
@@ -251,11 +244,9 @@ impl Pipeline {
                 self.deliver(&active, batch).await?;
                 self.report_losses(false);
             }
-            self.control.release(true);
-            if !self.control.is_requested_again() && !self.source.is_full() {
-                return Ok(());
-            }
         }
+        self.control.release(true);
+        Ok(())
     }
 
     /// Lets the source prepare the data of the next requests, and retries if no thread is available for that. Releases
@@ -279,10 +270,13 @@ impl Pipeline {
         let mut backoff = Backoff::new(self.interval);
         let error = loop {
             let result = self.attempt(active, body.clone()).await?;
-            self.report_path(&**active);
             let error = match result {
-                Ok(Delivery { rejected, message }) => {
-                    self.report_message(rejected, message);
+                Ok(delivery) => {
+                    let rejected = delivery.rejected;
+                    if let Some(path) = delivery.standard_path {
+                        self.report_path(&path);
+                    }
+                    self.report_message(rejected, delivery.message);
                     self.source.acknowledge();
                     let now = self.clock.now();
                     self.counters.delivered(batch.items, rejected, now);
@@ -357,14 +351,8 @@ impl Pipeline {
         });
     }
 
-    /// Reports once that requests go to a path other than that of the configured URL.
-    fn report_path(&mut self, active: &dyn PushExporter) {
-        let Some(path) = active.standard_path() else {
-            return;
-        };
-        if std::mem::replace(&mut self.path_reported, true) {
-            return;
-        }
+    /// Reports that requests go to a path other than that of the configured URL.
+    fn report_path(&self, path: &str) {
         let variable = variables::ENDPOINT.of(self.counters.signal()).name;
         self.report(format!(
             "the receiver takes no requests at the URL of {variable}, which has no path, and takes them at {path}: add \

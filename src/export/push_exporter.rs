@@ -49,9 +49,4 @@ pub(crate) trait PushExporter: Send + Sync {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
-
-    /// Returns the path to which requests go, if it is not that of the configured URL.
-    fn standard_path(&self) -> Option<&str> {
-        None
-    }
 }

@@ -27,6 +27,10 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The pause between two attempts to start the thread or its runtime while no caller requests a start.
 const RESTART: Duration = Duration::from_secs(5);
 
+/// The message about a job that panicked.
+const ENDED: &str = "an exporter or the headers helper ended because of an internal error; \
+                     the health of the exporters says which";
+
 /// The handle of the private thread. The thread runs once there is a job and the system can start a thread.
 pub(crate) struct Runtime {
     state: Mutex<State>,
@@ -251,9 +255,9 @@ fn drive(
         loop {
             tokio::select! {
                 Some(job) = jobs.recv() => drop(running.spawn(async move { job().await })),
-                Some(ended) = running.join_next() => if let Err(error) = ended {
-                    diagnostics
-                        .report_later(format!("an exporter ended by an error of its own: {error}"));
+                Some(ended) = running.join_next() => if ended.is_err() {
+                    // The text of a panic can quote content.
+                    diagnostics.report_later(ENDED.to_owned());
                 },
                 else => break,
             }
@@ -262,4 +266,25 @@ fn drive(
     });
     // A blocked console must not keep the thread alive.
     runtime.shutdown_background();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::Diagnostic;
+
+    #[test]
+    fn panic_of_a_job_is_reported_without_its_text() {
+        let (sender, messages) = std::sync::mpsc::channel();
+        let callback = move |diagnostic: &Diagnostic| {
+            let _ = sender.send(diagnostic.message.clone());
+        };
+        let diagnostics = Diagnostics::new(Some(Arc::new(callback)), false);
+        let runtime = Runtime::new(Vec::new(), Arc::new(diagnostics));
+        let job = || -> BoxFuture<'static, ()> { Box::pin(async { panic!("CANARY") }) };
+        assert!(runtime.spawn(unbounded_channel().0, Box::new(job)));
+        assert!(runtime.start().unwrap());
+        let message = messages.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(message, ENDED);
+    }
 }

@@ -15,6 +15,7 @@ use crate::host::{
     Diagnostics, NEVER, PATIENCE, Protocol, environment, otlp, service, session,
     start_with_diagnostics, wait_for_health, within,
 };
+use crate::reconfigure::block_responses;
 use crate::support;
 use crate::support::{Answer, Receiver, Request};
 use claude_code_telemetry::{ApiRequest, Config, ExporterState, Signal, Telemetry};
@@ -704,4 +705,34 @@ fn helper_stops_after_the_exporters_are_turned_off() {
         std::thread::sleep(Duration::from_millis(500));
         helper.runs() == runs
     });
+}
+
+/// A request in flight keeps the first helper while the configuration changes twice.
+#[test]
+fn helper_that_is_replaced_by_the_same_command_is_killed() {
+    let helper = Helper::new(
+        r#"case $n in
+        2) echo $$ > "$here/own"; sleep 600;;
+        *) printf '{"x-run":"%s"}' $n;;
+        esac"#,
+    );
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let (arrivals, allow) = block_responses(&receiver);
+    let (command, extra) = (helper.command(), [(DEBOUNCE, "100")]);
+    let (telemetry, _) = start(&receiver, protocol, &command, &extra);
+    record(&telemetry);
+    telemetry.flush_within(Duration::ZERO);
+    arrivals.recv_timeout(PATIENCE).unwrap();
+    wait_for(|| is_written(&helper.file("own")));
+    for command in ["echo {}", &command] {
+        let config = config(&receiver.endpoint(), protocol, command, &extra);
+        assert!(telemetry.reconfigure(config));
+    }
+    drop(allow);
+    // Without a replacement, the run ends after its limit of 30 seconds.
+    within(Duration::from_secs(15), || {
+        wait_for(|| !is_running(&helper.file("own")));
+    });
+    assert!(telemetry.shutdown().is_complete());
 }

@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, mpsc};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ fn points(received: &Received) -> Vec<Point> {
 
 /// Lets the receiver respond only after the returned sender is dropped. The returned channel gets a message for each
 /// request that arrives.
-fn block_responses(receiver: &Receiver) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+pub(crate) fn block_responses(receiver: &Receiver) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (arrived, arrivals) = mpsc::channel();
     let (allow, allowed) = mpsc::channel::<()>();
     let allowed = Mutex::new(allowed);
@@ -921,6 +922,49 @@ fn request_in_flight_during_a_change_is_delivered_once() {
     assert!(telemetry.shutdown().is_complete());
     assert_complete(&old.received().accepted(), 1);
     assert!(new.received().is_empty());
+}
+
+/// While the first request is in flight, the next pass becomes due: because of a flush, or because a batch is complete.
+#[test]
+fn resource_changes_between_two_passes_without_a_pause() {
+    let protocol = Protocol::any();
+    let of_team = |team| {
+        [
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_RESOURCE_ATTRIBUTES", team),
+        ]
+    };
+    for (batch, is_flushed) in [(1, true), (512, false)] {
+        let receiver = protocol.receiver();
+        let telemetry = telemetry(&receiver.endpoint(), protocol, &of_team("team=a"));
+        let session = telemetry.session(session("one"));
+        session.record_api_request(request());
+        let (arrivals, allow) = block_responses(&receiver);
+        thread::scope(|scope| {
+            scope.spawn(|| telemetry.flush());
+            arrivals.recv_timeout(PATIENCE).unwrap();
+            for _ in 0..batch {
+                session.record_api_request(request());
+            }
+            change(&telemetry, &receiver, protocol, &of_team("team=b"));
+            let mut flush = std::pin::pin!(telemetry.flush_async());
+            if is_flushed {
+                let mut context = Context::from_waker(Waker::noop());
+                assert!(flush.as_mut().poll(&mut context).is_pending());
+            }
+            drop(allow);
+            arrivals.recv_timeout(PATIENCE).unwrap();
+        });
+        assert!(telemetry.shutdown().is_complete());
+        let logs = receiver.received().accepted().logs();
+        let teams: Vec<_> = logs
+            .iter()
+            .map(|log| log.resource["team"].as_str())
+            .collect();
+        let mut expected = vec![Some("b"); batch + 1];
+        expected[0] = Some("a");
+        assert_eq!(teams, expected);
+    }
 }
 
 /// The exporter is removed twice while a request is in flight. The end of the first removal must not drop the events

@@ -60,12 +60,6 @@ pub(crate) struct Helper {
     wanted: watch::Sender<u64>,
 }
 
-impl PartialEq for Helper {
-    fn eq(&self, other: &Self) -> bool {
-        self.config == other.config
-    }
-}
-
 /// The results of the runs so far.
 struct State {
     /// The number of runs that have ended.

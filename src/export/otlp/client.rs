@@ -21,7 +21,7 @@ use crate::config::path;
 use crate::export::BoxFuture;
 use crate::export::encode::encode;
 use crate::export::export_result::{
-    Accepted, ErrorAnswer, ErrorKind, ExportError, ExportResult, FailureClass,
+    Accepted, Delivery, ErrorAnswer, ErrorKind, ExportError, ExportResult, FailureClass,
 };
 use crate::export::headers::Helper;
 use crate::export::push_exporter::{MAX_BYTES, MAX_BYTES_OF_TEXT, PushExporter};
@@ -82,7 +82,7 @@ impl Client {
         self
     }
 
-    /// Makes one attempt to deliver `body`, which [`encode`](crate::export::encode) made for this client's protocol.
+    /// Makes one attempt to deliver `body`, which [`encode`](PushExporter::encode) returned.
     /// The attempt ends by `deadline`. Over HTTP, sets `accepted` as soon as the status of the response is a success.
     ///
     /// If the receiver rejects the headers of the helper, waits for new headers and sends the request once more. If the
@@ -149,7 +149,7 @@ impl Client {
         let Some(standard) = &self.standard else {
             return post(&self.url, body).await;
         };
-        if self.uses_standard() {
+        if self.uses_standard.load(Ordering::Relaxed) {
             return post(standard, body).await;
         }
         let outcome = post(&self.url, body.clone()).await;
@@ -163,7 +163,11 @@ impl Client {
         match post(standard, body).await {
             Ok(delivery) => {
                 self.uses_standard.store(true, Ordering::Relaxed);
-                Ok(delivery)
+                let standard_path = Some(standard.path().to_owned());
+                Ok(Delivery {
+                    standard_path,
+                    ..delivery
+                })
             }
             Err(error) if error.class() == FailureClass::Rejected => outcome,
             // A path that exists may be unavailable for a while: the data must not be lost.
@@ -183,9 +187,7 @@ impl Client {
         deadline: Instant,
         accepted: &Accepted,
     ) -> ExportResult {
-        let packed = gzip::compress(&body, self.compression);
-        let is_gzip = packed.is_some();
-        let body = packed.unwrap_or(body);
+        let is_gzip = self.compression == Compression::Gzip;
         let mut headers = receiver.headers.clone();
         // A configured user agent takes precedence.
         headers
@@ -210,12 +212,6 @@ impl Client {
             Protocol::Grpc => grpc::outcome(receiver, answer),
             Protocol::HttpProtobuf | Protocol::HttpJson => http::outcome(receiver, answer),
         }
-    }
-
-    /// Returns true if requests go to OTLP's path of the signal, because the receiver serves nothing at the configured
-    /// URL.
-    fn uses_standard(&self) -> bool {
-        self.uses_standard.load(Ordering::Relaxed)
     }
 
     /// Connects to the receiver without sending a request.
@@ -243,7 +239,11 @@ impl PushExporter for Client {
     }
 
     fn encode(&self, request: Bytes) -> Bytes {
-        encode(self.protocol, self.signal, request)
+        let body = encode(self.protocol, self.signal, request);
+        match self.compression {
+            Compression::None => body,
+            Compression::Gzip => gzip::compress(&body),
+        }
     }
 
     fn export<'a>(
@@ -253,10 +253,5 @@ impl PushExporter for Client {
         accepted: &'a Accepted,
     ) -> BoxFuture<'a, ExportResult> {
         Box::pin(self.send(body, deadline, accepted))
-    }
-
-    fn standard_path(&self) -> Option<&str> {
-        let standard = self.standard.as_ref().filter(|_| self.uses_standard());
-        standard.map(Uri::path)
     }
 }

@@ -6,20 +6,15 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::config::otlp as config;
-
 /// The most bytes of a decompressed response: enough for a partial success.
 const MAX_PLAIN: u64 = 64 * 1024;
 
-/// Returns `body` in compressed form; `None` if requests are sent uncompressed. The same input always gives the same
-/// output, because the header contains no time.
-pub(super) fn compress(body: &[u8], compression: config::Compression) -> Option<Bytes> {
-    if compression == config::Compression::None {
-        return None;
-    }
+/// Returns `body` in compressed form.
+pub(super) fn compress(body: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::default());
-    encoder.write_all(body).ok()?;
-    encoder.finish().ok().map(Bytes::from)
+    // Writing to memory cannot fail.
+    let _ = encoder.write_all(body);
+    encoder.finish().unwrap_or_default().into()
 }
 
 /// Decompresses `body`. Returns `None` if it is broken or too large.

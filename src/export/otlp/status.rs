@@ -49,6 +49,7 @@ pub(super) fn success(receiver: &Receiver, response: Option<ExportResponse>) -> 
     Ok(Delivery {
         rejected: u64::try_from(partial.rejected).unwrap_or(0),
         message: receiver.message_without_secrets(&partial.error_message),
+        standard_path: None,
     })
 }
 

@@ -21,12 +21,14 @@ fn partial_success_reports_the_rejected_items() {
         let expected = Ok(Delivery {
             rejected: 3,
             message: Some("too old".to_owned()),
+            standard_path: None,
         });
         assert_eq!(outcome, expected, "{protocol:?}");
         let warned = outcome_of(protocol, Answer::partial(0, "deprecated"));
         let expected = Ok(Delivery {
             rejected: 0,
             message: Some("deprecated".to_owned()),
+            standard_path: None,
         });
         assert_eq!(warned, expected, "{protocol:?}");
         let nonsense = outcome_of(protocol, Answer::partial(-1, ""));

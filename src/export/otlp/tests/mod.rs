@@ -21,6 +21,7 @@ mod prelude {
     };
     pub(super) use crate::config::otlp::{Compression, Header, OtlpConfig, Protocol};
     use crate::config::secret::Secret;
+    pub(super) use crate::export::PushExporter as _;
     pub(super) use crate::export::encode::encode;
     pub(super) use crate::export::export_result::{
         Accepted, Delivery, ErrorKind, ExportResult, FailureClass,
@@ -119,14 +120,11 @@ mod prelude {
                 let _inside = runtime.enter();
                 Client::new(Signal::Logs, &config).unwrap()
             };
+            let body = client.encode(logs("Fix the bug").encode_to_vec().into());
             Self {
                 runtime,
                 client,
-                body: encode(
-                    config.protocol,
-                    Signal::Logs,
-                    logs("Fix the bug").encode_to_vec().into(),
-                ),
+                body,
             }
         }
 
@@ -173,5 +171,6 @@ mod prelude {
     pub(super) const DELIVERED: ExportResult = Ok(Delivery {
         rejected: 0,
         message: None,
+        standard_path: None,
     });
 }
