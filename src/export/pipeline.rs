@@ -28,7 +28,8 @@ const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
 /// and gets a moment to acknowledge it. Data that is not acknowledged by then is sent to the new receiver.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// The number of runtime turns that an answer may take from the socket to the task that waits for it.
+/// The number of turns of the runtime that are enough for an answer to pass from the socket through the tasks of its
+/// connection to the task that waits for it.
 const LAST_TURNS: usize = 4;
 
 /// The supervisor of one exporter. It delivers the data of a source at an interval, when the source is full, and on
@@ -76,7 +77,7 @@ impl Pipeline {
     pub(crate) async fn run(mut self) {
         let in_time = loop {
             self.wait().await;
-            // A pass that began before may not have covered everything.
+            // A pass that began before the exporter was to be turned off may not have covered everything.
             let is_draining = self.control.is_draining();
             let in_time = match self.pass().await {
                 Ok(()) => true,
@@ -178,8 +179,8 @@ impl Pipeline {
         }
     }
 
-    /// Builds an exporter. One that may read certificates is built on a thread that may block, so that this thread keeps
-    /// every deadline.
+    /// Builds an exporter. One that may read certificates is built on a thread that may block, so that this thread
+    /// keeps every deadline.
     async fn build_exporter(
         &mut self,
         settings: ExporterSettings,
@@ -190,8 +191,8 @@ impl Pipeline {
         }
         let mut backoff = Backoff::new(LONGEST_BUILD_PAUSE);
         loop {
-            let own = settings.clone();
-            let build = blocking::spawn(move || own.build(signal));
+            let attempt_settings = settings.clone();
+            let build = blocking::spawn(move || attempt_settings.build(signal));
             match self.control.meanwhile(build).await? {
                 Ok(built) => return Ok(built),
                 Err(error) => {
@@ -399,8 +400,8 @@ fn flatten(outcome: Option<Result<ExportResult, JoinError>>) -> ExportResult {
     }
 }
 
-/// Returns the outcome of an attempt whose response arrived when its deadline passed. On a busy machine the runtime notices
-/// both at once.
+/// Returns the outcome of an attempt whose response arrived when its deadline passed. On a busy machine the runtime
+/// notices both at once.
 async fn last_outcome(attempt: &mut JoinSet<ExportResult>) -> Option<ExportResult> {
     for _ in 0..LAST_TURNS {
         tokio::task::yield_now().await;

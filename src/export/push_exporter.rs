@@ -19,7 +19,7 @@ pub(super) const MAX_BYTES_OF_TEXT: usize = 1024 * 1024;
 /// The writer of the console exporter: standard output, or the host's writer.
 pub(crate) type Writer = Arc<Mutex<dyn Write + Send>>;
 
-/// An exporter of one signal: an OTLP client, a writer of lines, or a Prometheus page.
+/// An exporter of one signal: an OTLP client, a writer of lines, or a Prometheus scrape endpoint.
 pub(crate) trait PushExporter: Send + Sync {
     /// Returns the most protobuf bytes in one request.
     fn max_bytes(&self) -> usize {

@@ -42,7 +42,7 @@ pub(crate) struct Runtime {
 #[derive(Default)]
 struct State {
     /// The senders of the commands of all jobs: the pipelines and the headers helper.
-    pipelines: Vec<UnboundedSender<Command>>,
+    commands: Vec<UnboundedSender<Command>>,
     /// The sender of jobs; `None` after the shutdown was requested.
     jobs: Option<UnboundedSender<Job>>,
     /// The jobs that wait for the thread; `None` when the thread receives them.
@@ -95,8 +95,8 @@ impl Runtime {
         };
         // The channel is closed if the thread has ended by a panic. The job is then dropped.
         let _ = jobs.send(job);
-        state.pipelines.retain(|pipeline| !pipeline.is_closed());
-        state.pipelines.push(commands);
+        state.commands.retain(|sender| !sender.is_closed());
+        state.commands.push(commands);
         true
     }
 
@@ -190,11 +190,11 @@ impl Runtime {
         let (waiter, mut finished) = tokio::sync::mpsc::channel(1);
         let started = self.send(limit, shutdown, Waiter::Task(waiter));
         async move {
-            let mut all = started;
+            let mut is_complete = started;
             while let Some(Incomplete) = finished.recv().await {
-                all = false;
+                is_complete = false;
             }
-            all
+            is_complete
         }
     }
 
@@ -209,9 +209,9 @@ impl Runtime {
             (state.jobs, state.waiting) = (None, None);
         }
         if started || shutdown {
-            for pipeline in &state.pipelines {
+            for commands in &state.commands {
                 // A pipeline that has ended needs no command.
-                let _ = pipeline.send(Command {
+                let _ = commands.send(Command {
                     deadline,
                     shutdown,
                     waiter: waiter.clone(),
@@ -224,12 +224,12 @@ impl Runtime {
 
 /// Waits until every pipeline is done, at most until `end`. Returns true if everything was delivered.
 fn wait(finished: &Receiver<Incomplete>, end: std::time::Instant) -> bool {
-    let mut all = true;
+    let mut is_complete = true;
     loop {
         let left = end.saturating_duration_since(std::time::Instant::now());
         match finished.recv_timeout(left) {
-            Ok(Incomplete) => all = false,
-            Err(RecvTimeoutError::Disconnected) => return all,
+            Ok(Incomplete) => is_complete = false,
+            Err(RecvTimeoutError::Disconnected) => return is_complete,
             Err(RecvTimeoutError::Timeout) => return false,
         }
     }

@@ -65,7 +65,7 @@ struct State {
     /// The number of runs that have ended.
     runs: u64,
     /// The number and the headers of the last successful run.
-    good: Option<(u64, Arc<Headers>)>,
+    last_success: Option<(u64, Arc<Headers>)>,
     /// The reason why the last run failed; `None` if it succeeded.
     failure: Option<Failure>,
     /// The back-off of the runs that rejected headers cause.
@@ -97,7 +97,7 @@ impl Helper {
     ) -> (Arc<Self>, mpsc::UnboundedSender<Command>, Job) {
         let state = Arc::new(watch::Sender::new(State {
             runs: 0,
-            good: None,
+            last_success: None,
             failure: None,
             renewals: Backoff::new(config.interval),
             next_renewal: None,
@@ -134,7 +134,7 @@ impl Helper {
     ) -> Result<Current, String> {
         let mut state = self.state.subscribe();
         let seen = known.load(Ordering::Relaxed);
-        let news = state.wait_for(|state| state.good.is_some() || state.runs > seen);
+        let news = state.wait_for(|state| state.last_success.is_some() || state.runs > seen);
         // The sender lives as long as `self`.
         let _ = timeout_at(deadline, news).await;
         let state = state.borrow();
@@ -198,7 +198,7 @@ impl Helper {
 impl State {
     /// Returns the headers if they are those of a run after the first `runs`.
     fn current(&self, runs: u64) -> Option<Current> {
-        let (_, headers) = self.good.as_ref().filter(|(run, _)| *run > runs)?;
+        let (_, headers) = self.last_success.as_ref().filter(|(run, _)| *run > runs)?;
         Some(Current {
             headers: Arc::clone(headers),
             runs: self.runs,

@@ -112,11 +112,11 @@ impl Runner {
             }
             state.failure = None;
             match result {
-                Ok(headers) => state.good = Some((state.runs, Arc::new(headers))),
+                Ok(headers) => state.last_success = Some((state.runs, Arc::new(headers))),
                 Err(failure) => state.failure = Some(failure),
             }
         });
-        self.state.borrow().good.is_some()
+        self.state.borrow().last_success.is_some()
     }
 
     /// Reports a result that differs from that of the last run.
@@ -124,7 +124,10 @@ impl Runner {
         let last = self.state.borrow();
         let left_out = |headers: &Headers| headers.left_out(self.config.grpc);
         if let Ok(headers) = result {
-            let before = last.good.as_ref().map(|(_, headers)| left_out(headers));
+            let before = last
+                .last_success
+                .as_ref()
+                .map(|(_, headers)| left_out(headers));
             let left_out = left_out(headers);
             if !left_out.is_empty() && before.as_ref() != Some(&left_out) {
                 let message =
@@ -134,7 +137,7 @@ impl Runner {
         }
         let failure = result.as_ref().err();
         if failure != last.failure.as_ref() {
-            let effect = match last.good {
+            let effect = match last.last_success {
                 Some(_) => "its last good headers stay in use",
                 None => "nothing is sent until it succeeds",
             };

@@ -10,7 +10,9 @@ use tokio::time::sleep;
 use super::*;
 use crate::config::secret::Secret;
 
+/// The time limit of a run that must not reach it.
 const LONG: Duration = Duration::from_secs(20);
+/// The interval of a helper whose next regular run no test reaches.
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// A running helper and the reports about it.
@@ -173,17 +175,17 @@ fn headers_that_cannot_be_sent_are_reported_once_while_the_others_are_used() {
 #[test]
 fn hanging_run_is_killed_with_the_processes_that_it_started() {
     let folder = tempfile::tempdir().unwrap();
-    let (own, child) = (folder.path().join("own"), folder.path().join("child"));
+    let (helper_pid, child) = (folder.path().join("pid"), folder.path().join("child"));
     // Only the first run hangs.
     let line = format!(
-        "[ ! -e '{own}' ] || exit 1; sleep 600 & echo $! > '{child}'; echo $$ > '{own}'; exec > /dev/null; wait",
+        "[ ! -e '{helper_pid}' ] || exit 1; sleep 600 & echo $! > '{child}'; echo $$ > '{helper_pid}'; exec > /dev/null; wait",
         child = child.display(),
-        own = own.display()
+        helper_pid = helper_pid.display()
     );
     let fixture = Fixture::new(&line, NEVER, Duration::from_secs(10));
     fixture.wait(async {
-        written(&own).await;
-        assert!(lives(&own) && lives(&child));
+        written(&helper_pid).await;
+        assert!(lives(&helper_pid) && lives(&child));
     });
     let failure = fixture.failure();
     assert!(
@@ -191,7 +193,7 @@ fn hanging_run_is_killed_with_the_processes_that_it_started() {
         "{failure}"
     );
     fixture.wait(async {
-        dead(&own).await;
+        dead(&helper_pid).await;
         dead(&child).await;
     });
 }
@@ -328,7 +330,7 @@ fn simultaneous_rejections_cause_one_run() {
 }
 
 #[test]
-fn repeated_rejections_do_not_cause_repeated_runs() {
+fn rejection_soon_after_a_run_causes_no_run_until_the_back_off_ends() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture::new(&counting(folder.path()), NEVER, LONG);
     let first = fixture.headers().unwrap();
@@ -344,7 +346,7 @@ fn repeated_rejections_do_not_cause_repeated_runs() {
     // Headers that were accepted in the meantime reset the back-off.
     fixture.helper.accepted();
     assert_eq!(value(&fixture.renewed(&second).unwrap(), "x-run"), "3");
-    // The back-off also ends after some time.
+    // The back-off also ends after some time: the first one lasts at most 500 ms.
     let third = fixture.headers().unwrap();
     fixture.wait(async { sleep(Duration::from_millis(600)).await });
     assert_eq!(value(&fixture.renewed(&third).unwrap(), "x-run"), "4");
@@ -364,10 +366,10 @@ fn failed_run_after_a_rejection_gives_no_new_headers() {
 #[test]
 fn shutdown_kills_the_run_before_its_deadline_and_then_releases_the_caller() {
     let folder = tempfile::tempdir().unwrap();
-    let own = folder.path().join("own");
-    let line = format!("echo $$ > '{}'; sleep 600", own.display());
+    let helper_pid = folder.path().join("pid");
+    let line = format!("echo $$ > '{}'; sleep 600", helper_pid.display());
     let mut fixture = Fixture::new(&line, NEVER, LONG);
-    fixture.wait(written(&own));
+    fixture.wait(written(&helper_pid));
     let (done, mut finished) = mpsc::channel(1);
     let deadline = Instant::now() + Duration::from_millis(600);
     fixture
@@ -381,7 +383,9 @@ fn shutdown_kills_the_run_before_its_deadline_and_then_releases_the_caller() {
     fixture.runtime.block_on(async {
         finished.recv().await;
         (&mut fixture.task).await.unwrap();
-        timeout_at(Instant::now() + LONG, dead(&own)).await.unwrap();
+        timeout_at(Instant::now() + LONG, dead(&helper_pid))
+            .await
+            .unwrap();
         // A caller that waits for headers gets the reason why there are none.
         let why = fixture.helper.headers(&fixture.known, deadline).await;
         let why = why.err().unwrap();
@@ -393,13 +397,15 @@ fn shutdown_kills_the_run_before_its_deadline_and_then_releases_the_caller() {
 #[test]
 fn helper_ends_with_the_last_pipeline() {
     let folder = tempfile::tempdir().unwrap();
-    let own = folder.path().join("own");
-    let line = format!("echo $$ > '{}'; sleep 600", own.display());
+    let helper_pid = folder.path().join("pid");
+    let line = format!("echo $$ > '{}'; sleep 600", helper_pid.display());
     let fixture = Fixture::new(&line, NEVER, LONG);
-    fixture.wait(written(&own));
+    fixture.wait(written(&helper_pid));
     drop(fixture.helper);
     fixture.runtime.block_on(async {
         fixture.task.await.unwrap();
-        timeout_at(Instant::now() + LONG, dead(&own)).await.unwrap();
+        timeout_at(Instant::now() + LONG, dead(&helper_pid))
+            .await
+            .unwrap();
     });
 }
