@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{ApiRequest, Config, Identity, Service, Telemetry};
-use support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
+use support::tls::{Authority, Behavior, Files, TlsServer};
 use support::{Receiver, refused_port};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -165,16 +165,11 @@ fn only_documented_targets_reach_the_logger_of_log() {
     ];
     let unused_port = refused_port();
     for protocol in ["grpc", "http/protobuf", "http/json"] {
-        let (receiver, alpn): (_, &[u8]) = match protocol {
-            "grpc" => (Receiver::grpc(), b"h2"),
-            _ => (Receiver::http(), b"http/1.1"),
+        let receiver = match protocol {
+            "grpc" => Receiver::grpc(),
+            _ => Receiver::http(),
         };
-        let behavior = Behavior {
-            issued: authority.local(),
-            clients: None,
-            protocol: alpn,
-            versions: ALL_VERSIONS,
-        };
+        let behavior = Behavior::new(authority.local(), protocol == "grpc");
         let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         run(protocol, &unused_port.endpoint(), &[]);
         run(protocol, &receiver.endpoint(), &[]);

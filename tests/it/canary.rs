@@ -28,7 +28,8 @@ use claude_code_telemetry::{
 };
 use serde_json::Value;
 
-use crate::catalog_support::{Console, PROTOCOLS, config, receiver};
+use crate::catalog_support::{PROTOCOLS, config, receiver};
+use crate::host::Screen;
 use crate::support::{Answer, Attributes, Received, Receiver};
 use crate::{scraper, support};
 
@@ -846,7 +847,7 @@ fn debug_output_of_every_public_type_is_searched() {
 /// A run of the scenario, with everything that it emitted.
 struct Run {
     received: Received,
-    console: Console,
+    console: Screen,
     /// The Prometheus scrape response.
     scrape_response: String,
     /// Texts that a host can see, each with the name of the type that produced it.
@@ -897,7 +898,7 @@ impl Run {
         }
 
         receiver.clear();
-        let console = Console::default();
+        let console = Screen::default();
         let diagnostics = Arc::new(Mutex::new(Seen::default()));
         let sink = Arc::clone(&diagnostics);
         let builder = Telemetry::builder(config, seen.show(Service::new("claude-code", "1.2.3")));

@@ -1,7 +1,6 @@
 //! The command line of the program: help, `explain`, `catalog`, and what the streams contain.
 #![cfg(feature = "cli")]
 
-use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::example;
@@ -24,15 +23,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> (i32, Str
 
 /// Runs a command to its end. Returns its exit status, standard output and standard error.
 fn finished(mut command: Command, input: &str) -> (i32, String, String) {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that reads no input may have exited.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let output = example::run_with_input(&mut command, input);
     let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     (output.status.code().unwrap(), out, err)
 }

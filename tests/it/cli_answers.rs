@@ -276,24 +276,12 @@ fn signal_ends_the_wait_in_a_long_answer() {
 
 #[test]
 fn answer_follows_each_step_at_once() {
-    let home = tempfile::tempdir().unwrap();
-    let mut child = example::program("replay", home.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let mut answers = std::io::BufReader::new(child.stdout.take().unwrap());
-    writeln!(input, "{SESSION}").unwrap();
+    let mut replay = Replay::spawn(&[], []);
+    replay.line(SESSION);
     for _ in 0..3 {
-        writeln!(input, "{ASK}").unwrap();
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut answers, &mut line).unwrap();
-        assert_answer(&line);
+        assert_answer(&replay.ask(ASK));
     }
-    drop(input);
-    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert_eq!(replay.end().0, 4);
 }
 
 /// A process that shares a stream can make it non-blocking.

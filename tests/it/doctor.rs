@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::host::Protocol;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer, version_1};
+use crate::support::tls::{Authority, Behavior, Files, TlsServer, version_1};
 use crate::support::{Answer, Receiver, black_hole, refused_port};
 use crate::{example, host, support};
 use claude_code_telemetry::{
@@ -256,7 +256,7 @@ fn certificate_of_an_unknown_authority_is_diagnosed() {
     let ca = files.write("ca.pem", theirs.pem());
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
-        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, &ours, None));
+        let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, &ours));
         let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         for (name, extra) in [
             ("unknown", vec![("NODE_EXTRA_CA_CERTS", ca.as_str())]),
@@ -282,7 +282,7 @@ fn self_signed_authority_is_healthy_only_with_the_same_certificate() {
         let receiver = protocol.receiver();
         let behavior = Behavior {
             issued: server.self_issued(),
-            ..behavior(protocol, &server, None)
+            ..behavior(protocol, &server)
         };
         let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
@@ -304,7 +304,7 @@ fn x509_version_1_certificate_is_diagnosed() {
         let receiver = protocol.receiver();
         let behavior = Behavior {
             issued: version_1(),
-            ..behavior(protocol, &Authority::new("ours"), None)
+            ..behavior(protocol, &Authority::new("ours"))
         };
         let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
@@ -339,18 +339,9 @@ fn certificate_file_in_der_format_is_diagnosed() {
     assert_snapshot("client-certificate-der", &diagnosis, &[(folder, "FOLDER/")]);
 }
 
-/// Returns the behavior of a server whose certificate is of `authority`. `clients` are the authorities that must have
-/// issued the client's certificate; `None` requires no client certificate.
-fn behavior(protocol: Protocol, authority: &Authority, clients: Option<String>) -> Behavior {
-    Behavior {
-        issued: authority.local(),
-        clients,
-        protocol: match protocol {
-            Protocol::Grpc => b"h2",
-            _ => b"http/1.1",
-        },
-        versions: ALL_VERSIONS,
-    }
+/// Returns the behavior of a server whose certificate is of `authority`.
+fn behavior(protocol: Protocol, authority: &Authority) -> Behavior {
+    Behavior::new(authority.local(), protocol == Protocol::Grpc)
 }
 
 #[test]
@@ -369,7 +360,10 @@ fn client_authentication_is_healthy_only_with_an_accepted_certificate() {
     let bad = write("bad", &other.issue(&["agent"]));
     for protocol in GRPC_AND_HTTP {
         let receiver = protocol.receiver();
-        let behavior = behavior(protocol, &authority, Some(authority.pem().to_owned()));
+        let behavior = Behavior {
+            clients: Some(authority.pem().to_owned()),
+            ..behavior(protocol, &authority)
+        };
         let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         let endpoint = format!("https://127.0.0.1:{}", tls_server.port());
         for (name, identity) in [
@@ -494,7 +488,7 @@ fn protocol_and_tls_mismatches_are_diagnosed() {
     let trust = ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.as_str());
     let (grpc, http) = (Receiver::grpc(), Receiver::http());
     let secure = |protocol, receiver: &Receiver| {
-        TlsServer::in_front_of(receiver.port(), &behavior(protocol, &authority, None))
+        TlsServer::in_front_of(receiver.port(), &behavior(protocol, &authority))
     };
     let secure_grpc = secure(Protocol::Grpc, &grpc);
     let secure_http = secure(Protocol::HttpProtobuf, &http);

@@ -2,12 +2,12 @@
 #![cfg(all(feature = "grpc", feature = "http"))]
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::host;
 use crate::host::{
-    PATIENCE, Protocol, config, environment, otlp, service, telemetry, wait_for_health,
+    Diagnostics, Protocol, config, environment, otlp, service, start_with_diagnostics, telemetry,
+    wait_for_health,
 };
 use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, record_session};
 use crate::support::{Answer, Message, Receiver};
@@ -175,19 +175,14 @@ fn bare(receiver: &Receiver) -> Vec<(&'static str, String)> {
         .to_vec()
 }
 
-/// Starts telemetry of metrics and events whose endpoints have no path. Returns the telemetry and the list of its
-/// diagnostics. Requests to the general endpoint, on which no receiver listens, would fail.
-fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Arc<Mutex<Vec<String>>>) {
+/// Starts telemetry of metrics and events whose endpoints have no path. Returns the telemetry and its diagnostics.
+/// Requests to the general endpoint, on which no receiver listens, would fail.
+fn started(receiver: &Receiver, protocol: Protocol) -> (Telemetry, Diagnostics) {
     let bare = bare(receiver);
     let bare = bare.iter().map(|(name, url)| (*name, url.as_str()));
     let extra: Vec<_> = EXTRA.iter().copied().chain(bare).collect();
-    let diagnostics = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&diagnostics);
     let config = config(environment("http://127.0.0.1:1", protocol, &extra));
-    let telemetry = Telemetry::builder(config, service())
-        .on_diagnostic(move |diagnostic| sink.lock().unwrap().push(diagnostic.to_string()))
-        .start();
-    (telemetry, diagnostics)
+    start_with_diagnostics(Telemetry::builder(config, service()))
 }
 
 const HTTP: [Protocol; 2] = [Protocol::HttpProtobuf, Protocol::HttpJson];
@@ -225,25 +220,9 @@ fn request_to_a_bare_endpoint_is_resent_to_the_standard_path_after_404_or_405() 
                 assert_eq!(paths, ["/", path, path]);
                 assert_eq!(signal.requests[0].body, signal.requests[1].body);
             }
-            for variable in ["METRICS", "LOGS"] {
-                let variable = format!("OTEL_EXPORTER_OTLP_{variable}_ENDPOINT");
-                let is_report = |text: &&String| {
-                    text.contains("takes them at")
-                        && text.contains(&variable)
-                        && text.contains("/v1/")
-                };
-                // A separate thread delivers diagnostics, possibly after the shutdown.
-                let deadline = Instant::now() + PATIENCE;
-                let reports = loop {
-                    let diagnostics = diagnostics.lock().unwrap();
-                    let reports = diagnostics.iter().filter(is_report).count();
-                    if reports > 0 || Instant::now() > deadline {
-                        break reports;
-                    }
-                    drop(diagnostics);
-                    std::thread::sleep(Duration::from_millis(2));
-                };
-                assert_eq!(reports, 1, "{:?}", diagnostics.lock().unwrap());
+            for (path, signal) in [("/v1/metrics", "METRICS"), ("/v1/logs", "LOGS")] {
+                let variable = format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT");
+                diagnostics.assert_once(&format!("takes them at {path}: add {path} to {variable}"));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! The Prometheus scrape response: its series, names, labels and values, also after the end of a session.
 #![cfg(feature = "prometheus")]
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
+use crate::example;
 use crate::host;
 use crate::host::session;
 use crate::scraper;
@@ -158,23 +158,14 @@ fn every_metric_has_the_expected_name_labels_and_value() {
 
 #[test]
 fn promtool_reports_no_problem() {
+    if !example::is_installed("promtool") {
+        return;
+    }
     let telemetry = telemetry(&[("OTEL_RESOURCE_ATTRIBUTES", "2nd=x,__name__=y,a:b=z")]);
     let _session = record_every_metric(&telemetry, "s");
     let body = request(address(&telemetry), "GET", "/metrics").body;
-    let promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let Ok(mut promtool) = promtool else {
-        eprintln!("skipped: promtool is not installed");
-        return;
-    };
-    let mut stdin = promtool.stdin.take().unwrap();
-    stdin.write_all(body.as_bytes()).unwrap();
-    drop(stdin);
-    let output = promtool.wait_with_output().unwrap();
+    let mut promtool = Command::new("promtool");
+    let output = example::run_with_input(promtool.args(["check", "metrics"]), &body);
     assert!(output.status.success(), "{output:?}");
     let output = [output.stdout, output.stderr].concat();
     assert_eq!(String::from_utf8(output).unwrap(), "");

@@ -1,7 +1,7 @@
 //! A real Prometheus scrapes the command `replay` while it runs, and stores the totals of the transcript.
 //!
-//! The variable `PROMETHEUS` names the server program; the default is `prometheus` on the PATH (Debian has a package
-//! of that name). Without the program the test prints a message and is skipped.
+//! The server program is `prometheus` (Debian has a package of that name). Without it the test prints a message and is
+//! skipped.
 #![cfg(all(
     feature = "prometheus",
     feature = "grpc",
@@ -10,103 +10,12 @@
 ))]
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use crate::example;
+use crate::alerts_and_dashboards::prometheus::{Prometheus, Sample};
+use crate::example::is_installed;
 use crate::port::free_port;
+use crate::replay::Replay;
 use serde_json::{Value, json};
-
-/// The longest time until the result of a scrape is visible.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Returns the server program, or `None` if it is not available.
-fn server() -> Option<PathBuf> {
-    let program = std::env::var_os("PROMETHEUS").map_or("prometheus".into(), PathBuf::from);
-    let version = Command::new(&program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    let there = version.is_ok_and(|status| status.success());
-    if !there {
-        eprintln!("skipped: there is no {}", program.display());
-    }
-    there.then_some(program)
-}
-
-/// A program that is killed at the end of the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts the replay of a transcript that is written while it runs.
-fn start_replay(port: u16) -> (Running, ChildStdin) {
-    let mut replay = Command::new(example::PROGRAM)
-        .arg("replay")
-        .env_clear()
-        .envs([
-            ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-            ("OTEL_METRICS_EXPORTER", "prometheus"),
-            ("OTEL_EXPORTER_PROMETHEUS_PORT", &port.to_string()),
-            ("OTEL_RESOURCE_ATTRIBUTES", "team.id=core"),
-        ])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stdin = replay.stdin.take().unwrap();
-    (Running(replay), stdin)
-}
-
-fn start_prometheus(program: PathBuf, folder: &tempfile::TempDir, target: u16) -> (Running, u16) {
-    let file = folder.path().join("prometheus.yml");
-    let config = format!(
-        "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n\
-         scrape_configs:\n  - job_name: agents\n    static_configs:\n      - targets: ['localhost:{target}']\n"
-    );
-    std::fs::write(&file, config).unwrap();
-    let port = free_port();
-    let child = Command::new(program)
-        .arg(format!("--config.file={}", file.display()))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            folder.path().join("data").display()
-        ))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    (Running(child), port)
-}
-
-/// Returns the result of a query: each value by its label values, joined with commas.
-fn query(port: u16, query: &str) -> Option<BTreeMap<String, f64>> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let escaped: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    let request = format!("GET /api/v1/query?query={escaped} HTTP/1.0\r\n\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut response = String::new();
-    stream.read_to_string(&mut response).ok()?;
-    let response: Value = serde_json::from_str(response.split_once("\r\n\r\n")?.1).ok()?;
-    let result = response["data"]["result"].as_array()?;
-    let samples = result.iter().map(|sample| {
-        let labels = sample["metric"].as_object().unwrap().values();
-        let labels: Vec<_> = labels.map(|label| label.as_str().unwrap()).collect();
-        let value = sample["value"][1].as_str().unwrap();
-        (labels.join(","), value.parse().unwrap())
-    });
-    Some(samples.collect())
-}
 
 /// Returns the totals of a transcript: for each query the values by label. The label is "" if the metric does not have
 /// it, such as `start_type` of pull requests.
@@ -142,7 +51,7 @@ fn totals(transcript: &[Value]) -> BTreeMap<String, BTreeMap<String, f64>> {
                     add("lines_of_code_count", "type", &json!(kind), &line[kind]);
                 }
             }
-            "commit" => add("commit_count", "job", &json!("agents"), &line["count"]),
+            "commit" => add("commit_count", "job", &json!("claude-code"), &line["count"]),
             "pull_request" => add("pull_request_count", "start_type", &none, &one),
             "active_time" => add("active_time", "type", &line["type"], &line["seconds"]),
             "code_edit_tool_decision" => add(
@@ -157,54 +66,49 @@ fn totals(transcript: &[Value]) -> BTreeMap<String, BTreeMap<String, f64>> {
     totals
 }
 
-/// Waits until Prometheus returns this result, within rounding errors.
+/// Waits until Prometheus returns this result, within rounding errors. The key of a value is the values of its labels,
+/// joined with commas.
 #[track_caller]
-fn wait_for(port: u16, text: &str, wanted: &BTreeMap<String, f64>) {
-    let deadline = Instant::now() + PATIENCE;
-    let near = |found: &BTreeMap<String, f64>| {
+fn wait_for(prometheus: &mut Prometheus, query: &str, wanted: &BTreeMap<String, f64>) {
+    let near = |samples: Vec<Sample>| {
+        let found = samples.into_iter().map(|(labels, value)| {
+            let labels: Vec<_> = labels.values().filter_map(Value::as_str).collect();
+            (labels.join(","), value)
+        });
+        let found = BTreeMap::from_iter(found);
         found.keys().eq(wanted.keys())
             && found
                 .values()
                 .zip(wanted.values())
                 .all(|(found, wanted)| (found - wanted).abs() <= 1e-9 * wanted.abs())
     };
-    loop {
-        let found = query(port, text);
-        if found.as_ref().is_some_and(near) {
-            break;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "{text} is {found:?} instead of {wanted:?}"
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    prometheus.wait(&format!("at {wanted:?} for {query}"), |prometheus| {
+        prometheus.query(query).is_ok_and(near)
+    });
 }
 
 /// Waits until Prometheus has the totals of this transcript.
 #[track_caller]
-fn wait_for_totals(port: u16, transcript: &[Value]) {
-    for (text, wanted) in totals(transcript) {
-        wait_for(port, &text, &wanted);
+fn wait_for_totals(prometheus: &mut Prometheus, transcript: &[Value]) {
+    for (query, wanted) in totals(transcript) {
+        wait_for(prometheus, &query, &wanted);
     }
-}
-
-fn write(stdin: &mut ChildStdin, lines: &[Value]) {
-    for line in lines {
-        writeln!(stdin, "{line}").unwrap();
-    }
-    stdin.flush().unwrap();
 }
 
 #[test]
 fn prometheus_stores_the_totals_of_a_replayed_transcript() {
-    let Some(program) = server() else {
+    if !is_installed("prometheus") {
         return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let target = free_port();
-    let (mut replay, mut stdin) = start_replay(target);
-    let (_prometheus, port) = start_prometheus(program, &folder, target);
+    }
+    let port = free_port();
+    let variables = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", &port.to_string()),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team.id=core"),
+    ];
+    let mut replay = Replay::spawn(&[], variables);
+    let mut prometheus = Prometheus::start(port);
 
     let first = [
         json!({"step": "session", "session_id": "5a6f0c5e-0000-4000-8000-000000000001", "user_id": "u"}),
@@ -220,8 +124,10 @@ fn prometheus_stores_the_totals_of_a_replayed_transcript() {
         json!({"step": "pull_request"}),
         json!({"step": "prompt_end"}),
     ];
-    write(&mut stdin, &first);
-    wait_for_totals(port, &first);
+    for line in &first {
+        replay.line(&line.to_string());
+    }
+    wait_for_totals(&mut prometheus, &first);
 
     // The first session ends and a second one starts.
     let second = [
@@ -233,12 +139,17 @@ fn prometheus_stores_the_totals_of_a_replayed_transcript() {
         json!({"step": "api_request", "model": "claude-opus-4-6", "duration_ms": 9, "input_tokens": 900, "cost_usd": 0.75}),
         json!({"step": "commit", "count": 1}),
     ];
-    write(&mut stdin, &second);
-    wait_for_totals(port, &[&first[..], &second].concat());
+    for line in &second {
+        replay.line(&line.to_string());
+    }
+    wait_for_totals(&mut prometheus, &[&first[..], &second].concat());
     // `up` is 1 if the last scrape succeeded. On a busy machine a scrape may fail, and a later one succeeds.
-    wait_for(port, "sum(up)", &BTreeMap::from([(String::new(), 1.0)]));
+    wait_for(
+        &mut prometheus,
+        "sum(up)",
+        &BTreeMap::from([(String::new(), 1.0)]),
+    );
 
-    drop(stdin);
-    let status = replay.0.wait().unwrap();
-    assert!(status.success(), "{status}");
+    let (status, errors) = replay.end();
+    assert_eq!(status, 0, "{errors:?}");
 }

@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::catalog_support::PROTOCOLS;
+use crate::catalog_support::{PROTOCOLS, receiver};
 use crate::events_host::{LONG, Variable, configuration, exporter, last_error, record, start};
 use crate::support::proxy::Proxy;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
+use crate::support::tls::{Authority, Behavior, Files, TlsServer};
 use crate::support::{Receiver, black_hole, refused_port};
 use claude_code_telemetry::{Config, ExporterState, SettingsFiles, Signal, Telemetry};
 
@@ -56,17 +56,9 @@ struct Secure {
 
 impl Secure {
     fn new(protocol: &str) -> Self {
-        let (receiver, alpn): (_, &[u8]) = match protocol {
-            "grpc" => (Receiver::grpc(), b"h2"),
-            _ => (Receiver::http(), b"http/1.1"),
-        };
+        let receiver = receiver(protocol);
         let (authority, files) = (Authority::new("ours"), Files::new());
-        let behavior = Behavior {
-            issued: authority.issue(&[HOST]),
-            clients: None,
-            protocol: alpn,
-            versions: ALL_VERSIONS,
-        };
+        let behavior = Behavior::new(authority.issue(&[HOST]), protocol == "grpc");
         Self {
             tls_server: TlsServer::in_front_of(receiver.port(), &behavior),
             receiver,

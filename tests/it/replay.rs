@@ -7,7 +7,7 @@
 ))]
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -48,6 +48,7 @@ pub(crate) fn unavailable() -> Receiver {
 pub(crate) struct Replay {
     child: Child,
     input: ChildStdin,
+    answers: BufReader<ChildStdout>,
     /// The lines of its standard error, as they are written.
     errors: mpsc::Receiver<String>,
     /// The lines that were already taken from `errors`.
@@ -85,6 +86,7 @@ impl Replay {
         });
         Self {
             input: child.stdin.take().unwrap(),
+            answers: BufReader::new(child.stdout.take().unwrap()),
             errors,
             seen: Vec::new(),
             child,
@@ -101,6 +103,14 @@ impl Replay {
         self.input.flush().unwrap();
     }
 
+    /// Writes a step that has an answer, and returns the line of the answer.
+    pub(crate) fn ask(&mut self, step: &str) -> String {
+        self.line(step);
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        answer
+    }
+
     /// Waits until a line of standard error contains a text.
     pub(crate) fn wait_for_error(&mut self, text: &str) {
         while !self.seen.last().is_some_and(|line| line.contains(text)) {
@@ -109,13 +119,21 @@ impl Replay {
         }
     }
 
-    /// Closes the input. Returns the exit status and the lines of standard error. The status is 0 if everything was
-    /// delivered, 2 after an invalid line, and 3 after a loss.
+    /// Closes the input, and asserts that no answer is left. Returns the exit status and the lines of standard error.
+    /// The status is 0 if everything was delivered, 2 after an invalid line, and 3 after a loss.
     pub(crate) fn end(mut self) -> (i32, Vec<String>) {
         drop(self.input);
         let status = self.child.wait().unwrap();
+        assert_eq!(std::io::read_to_string(self.answers).unwrap(), "");
         self.seen.extend(self.errors);
         (status.code().unwrap(), self.seen)
+    }
+
+    /// Closes the input, and kills the program, which may still wait for its exports.
+    pub(crate) fn kill(mut self) {
+        drop(self.input);
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 

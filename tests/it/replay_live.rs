@@ -1,15 +1,11 @@
 //! The steps of `replay` for calls that a host reports while they run, and their answers.
 #![cfg(all(feature = "cli", feature = "http"))]
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::thread;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::example;
-use crate::replay::variables;
+use crate::replay::{Replay, variables};
 use crate::support::{Answer, Attributes, Received, Receiver, Span};
 use crate::traces::{Spans, short_name};
 
@@ -33,11 +29,7 @@ const END: &str = r#"{"step":"prompt_end"}"#;
 /// A host that writes a line at a time, and reads an answer when it asks.
 struct Host {
     receiver: Receiver,
-    child: Child,
-    input: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    errors: thread::JoinHandle<String>,
-    _home: TempDir,
+    replay: Replay,
 }
 
 /// The end of a run.
@@ -52,25 +44,9 @@ impl Host {
     fn start(more: &[(&str, &str)]) -> Self {
         let receiver = Receiver::http();
         let endpoint = receiver.endpoint();
-        let home = tempfile::tempdir().unwrap();
-        let mut child = example::program("replay", home.path())
-            .envs(variables(&endpoint))
-            .envs(ENABLE_TRACES)
-            .envs(more.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        Self {
-            receiver,
-            input: child.stdin.take().unwrap(),
-            answers: BufReader::new(child.stdout.take().unwrap()),
-            errors: thread::spawn(move || std::io::read_to_string(&mut stderr).unwrap()),
-            child,
-            _home: home,
-        }
+        let variables = [&variables(&endpoint)[..], &ENABLE_TRACES, more].concat();
+        let replay = Replay::spawn(&[], variables);
+        Self { receiver, replay }
     }
 
     /// Starts a replay with an open prompt.
@@ -82,28 +58,21 @@ impl Host {
 
     fn lines(&mut self, lines: &[&str]) {
         for line in lines {
-            writeln!(self.input, "{line}").unwrap();
+            self.replay.line(line);
         }
     }
 
     /// Writes a step that has an answer, and returns the answer.
     fn ask(&mut self, line: &str) -> Value {
-        self.lines(&[line]);
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        serde_json::from_str(&answer).unwrap()
+        serde_json::from_str(&self.replay.ask(line)).unwrap()
     }
 
     /// Ends the input. Asserts that no answer is left.
-    fn end(mut self) -> Ended {
-        drop(self.input);
-        let status = self.child.wait().unwrap().code().unwrap();
-        let rest = std::io::read_to_string(&mut self.answers).unwrap();
-        assert_eq!(rest, "");
-        let errors = self.errors.join().unwrap();
+    fn end(self) -> Ended {
+        let (status, errors) = self.replay.end();
         Ended {
             status,
-            errors: errors.lines().map(str::to_owned).collect(),
+            errors,
             received: self.receiver.received().accepted(),
         }
     }
@@ -1103,8 +1072,6 @@ fn answers_do_not_wait_for_an_unavailable_receiver() {
         assert!(answer["set"]["TRACEPARENT"].is_string());
     }
     host.lines(&[r#"{"step":"tool_end","tool_use_id":"t"}"#]);
-    drop(host.input);
     // After the end of its input, the program also waits for a flush, so it is killed.
-    host.child.kill().unwrap();
-    host.child.wait().unwrap();
+    host.replay.kill();
 }

@@ -20,20 +20,8 @@ const CA: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
 const KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
 
-fn alpn(protocol: &str) -> &'static [u8] {
-    match protocol {
-        "grpc" => b"h2",
-        _ => b"http/1.1",
-    }
-}
-
 fn behavior(protocol: &str, issued: Issued) -> Behavior {
-    Behavior {
-        issued,
-        clients: None,
-        protocol: alpn(protocol),
-        versions: ALL_VERSIONS,
-    }
+    Behavior::new(issued, protocol == "grpc")
 }
 
 /// Records a prompt, and asserts that its event arrives.
@@ -110,7 +98,7 @@ fn certificate_of_the_configured_authority_is_accepted() {
                 assert_eq!(request.headers["host"], name);
             }
             let expected = Handshake {
-                protocol: alpn(protocol).to_vec(),
+                protocol: behavior.protocol.to_vec(),
                 client_certificate: false,
             };
             // There is one connection for each signal.

@@ -10,9 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::document::check_document;
 use crate::example;
@@ -49,20 +47,9 @@ fn document_contains_the_example_hosts() {
 fn example_lines_of_the_document_are_valid() {
     let receiver = Receiver::http();
     let home = tempfile::tempdir().unwrap();
-    let mut replay = example::program("replay", home.path())
-        .arg("-")
-        .envs(variables(&receiver.endpoint()))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = replay.stdin.take().unwrap();
-    input
-        .write_all(blocks("jsonl").concat().as_bytes())
-        .unwrap();
-    drop(input);
-    let output = replay.wait_with_output().unwrap();
+    let mut replay = example::program("replay", home.path());
+    replay.arg("-").envs(variables(&receiver.endpoint()));
+    let output = example::run_with_input(&mut replay, &blocks("jsonl").concat());
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success());
     let after_each_call = ["user_prompt", "api_request", "tool_decision", "tool_result"];
@@ -171,15 +158,8 @@ fn live_steps_need_take_and_ignore_the_fields_that_the_document_lists() {
     assert!(invalid.len() > 60, "{invalid:?}");
 
     let home = tempfile::tempdir().unwrap();
-    let mut replay = example::program("replay", home.path())
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = replay.stdin.take().unwrap();
-    input.write_all(lines.join("\n").as_bytes()).unwrap();
-    drop(input);
-    let output = replay.wait_with_output().unwrap();
+    let mut replay = example::program("replay", home.path());
+    let output = example::run_with_input(&mut replay, &lines.join("\n"));
     let errors = String::from_utf8(output.stderr).unwrap();
     let reported: Vec<usize> = errors
         .lines()

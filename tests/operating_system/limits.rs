@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::driver::Driver;
 use super::host::{self, Protocol};
 use super::signals::{scrape, scrape_address, scrape_environment};
-use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
+use super::support::tls::{Authority, Behavior, Files, TlsServer};
 use super::support::{Receiver, refused_port};
 
 /// Returns the variables of a host that sends metrics and events to `localhost`, a name that has to be resolved.
@@ -200,15 +200,7 @@ fn exporter_with_tls_is_built_once_there_are_threads() {
         let receiver = protocol.receiver();
         let authority = Authority::new("authority");
         let files = Files::new();
-        let behavior = Behavior {
-            issued: authority.local(),
-            clients: None,
-            protocol: match protocol {
-                Protocol::Grpc => b"h2",
-                Protocol::HttpProtobuf | Protocol::HttpJson => b"http/1.1",
-            },
-            versions: ALL_VERSIONS,
-        };
+        let behavior = Behavior::new(authority.local(), protocol == Protocol::Grpc);
         let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         let path = files.write("authority.pem", authority.pem());
         let trusted = [("OTEL_EXPORTER_OTLP_CERTIFICATE", path.as_str())];

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use super::driver::Driver;
 use super::host::{self, PATIENCE, Protocol};
 use super::resetting_relay::ResettingRelay;
-use super::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
+use super::support::tls::{Authority, Behavior, Files, TlsServer};
 
 /// Asserts that the host survives three connection resets. The host sends events of one megabyte each through a relay
 /// that resets connections in the middle of a transfer.
@@ -23,18 +23,8 @@ fn assert_survives(protocol: Protocol, secure: bool) {
     let files = Files::new();
     let trusted = files.write("authority.pem", authority.pem());
     let tls_server = secure.then(|| {
-        TlsServer::in_front_of(
-            receiver.port(),
-            &Behavior {
-                issued: authority.local(),
-                clients: None,
-                protocol: match protocol {
-                    Protocol::Grpc => b"h2",
-                    Protocol::HttpProtobuf | Protocol::HttpJson => b"http/1.1",
-                },
-                versions: ALL_VERSIONS,
-            },
-        )
+        let behavior = Behavior::new(authority.local(), protocol == Protocol::Grpc);
+        TlsServer::in_front_of(receiver.port(), &behavior)
     });
     let relay = ResettingRelay::in_front_of(
         tls_server.as_ref().map_or(receiver.port(), TlsServer::port),

@@ -1,8 +1,9 @@
 //! Runs the examples and the program of the crate as child processes.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// Returns the path of an example's program. `cargo test` builds all examples; when a single test binary is run, the
 /// program may be missing or older than its sources, and is built here.
@@ -67,6 +68,19 @@ pub fn clean(command: &mut Command, home: &Path) {
         }))
         .env("HOME", home)
         .env("USERPROFILE", home);
+}
+
+/// Runs a command with this standard input to its end.
+pub fn run_with_input(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads no input may have exited.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
 }
 
 /// Returns true if a program can be run. Otherwise prints a message that the test is skipped.

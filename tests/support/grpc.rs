@@ -12,7 +12,7 @@ use tonic::Code;
 use tonic::metadata::{BinaryMetadataValue, MetadataValue};
 
 use super::answer::Answer;
-use super::http::{Body, cut, decode, drip, gunzip, respond as respond_http, response};
+use super::http::{Body, cut, decode, drip, gunzip, respond as respond_http, response, whole};
 use super::received::Message;
 
 /// Decodes the message of a request.
@@ -72,7 +72,7 @@ pub(super) fn respond(message: &Message, headers: &HeaderMap, answer: &Answer) -
             retry,
             raw_details,
         } => {
-            let mut response = builder(false).body(empty()).unwrap();
+            let mut response = builder(false).body(whole(Bytes::new())).unwrap();
             let headers = response.headers_mut();
             headers.extend(trailers(*code, message));
             if let Some(retry) = retry {
@@ -103,12 +103,6 @@ fn builder(gzip: bool) -> ::http::response::Builder {
     } else {
         builder
     }
-}
-
-fn empty() -> Body {
-    http_body_util::Empty::new()
-        .map_err(|never: Infallible| match never {})
-        .boxed_unsync()
 }
 
 fn trailers(code: Code, message: &str) -> HeaderMap {

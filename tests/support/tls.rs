@@ -201,6 +201,19 @@ pub struct Behavior {
     pub versions: &'static [&'static SupportedProtocolVersion],
 }
 
+impl Behavior {
+    /// Returns the behavior of a server of gRPC or HTTP/1.1 that supports all versions and requires no client
+    /// certificate.
+    pub fn new(issued: Issued, is_grpc: bool) -> Self {
+        Self {
+            issued,
+            clients: None,
+            protocol: if is_grpc { b"h2" } else { b"http/1.1" },
+            versions: ALL_VERSIONS,
+        }
+    }
+}
+
 pub const ALL_VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 pub const ONLY_1_2: &[&SupportedProtocolVersion] = &[&TLS12];
 

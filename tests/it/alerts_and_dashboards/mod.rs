@@ -15,7 +15,7 @@ mod exposition;
 mod fields;
 mod files;
 mod live;
-mod prometheus;
+pub(crate) mod prometheus;
 mod size;
 
 use std::path::{Path, PathBuf};

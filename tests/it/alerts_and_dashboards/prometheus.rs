@@ -39,7 +39,7 @@ impl Prometheus {
             "scrape_configs": [{
                 "job_name": "claude-code",
                 "honor_labels": true,
-                "static_configs": [{ "targets": [format!("127.0.0.1:{scraped_port}")] }],
+                "static_configs": [{ "targets": [format!("localhost:{scraped_port}")] }],
             }],
         });
         fs::write(folder.path().join("prometheus.yaml"), config.to_string()).unwrap();

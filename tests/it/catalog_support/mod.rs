@@ -1,12 +1,9 @@
 //! Telemetry that exports to a receiver, for tests that check every record.
 #![allow(dead_code, unreachable_pub)]
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use claude_code_telemetry::{Config, ConfigBuilder, Service, Telemetry};
-use serde_json::Value;
 
 use super::support::{Received, Receiver};
 
@@ -79,36 +76,6 @@ pub fn recorded(more: &[(&str, &str)], what: impl FnOnce(&Telemetry)) -> Receive
     let receiver = Receiver::grpc();
     let (config, _folder) = config(&receiver, "grpc", more);
     delivered(&receiver, config, what)
-}
-
-/// A writer for the console exporter that keeps its output in memory.
-#[derive(Clone, Default)]
-pub struct Console(Arc<Mutex<Vec<u8>>>);
-
-impl Console {
-    /// Returns the whole output.
-    pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// Returns the lines, each parsed as JSON.
-    pub fn lines(&self) -> Vec<Value> {
-        let text = self.text();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-}
-
-impl Write for Console {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// The longest time that a test waits for work in the background.
