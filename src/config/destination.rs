@@ -31,7 +31,7 @@ impl Config {
     /// Returns the reason why a configured exporter cannot be built.
     pub(crate) fn unavailable_reason(&self, signal: Signal, exporter: Exporter) -> Option<String> {
         let mut unavailable = self.of(signal).unavailable.iter();
-        let found = unavailable.find(|(of, _)| *of == exporter.destination());
+        let found = unavailable.find(|(failed, _)| *failed == exporter.of_catalog());
         found.map(|(_, reason)| reason.clone())
     }
 }

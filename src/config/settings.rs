@@ -25,8 +25,8 @@ pub(super) struct Settings {
     pub(super) managed_is_complete: bool,
 }
 
-/// Reads all settings files. The files of a project only cause a warning if the project is not trusted, or if managed
-/// settings cannot be read.
+/// Reads all settings files. The files of a project are ignored if the project is not trusted, or if managed settings
+/// cannot be read; a warning says so if they are about telemetry.
 pub(super) fn read(
     files: &SettingsFiles,
     environment: &Environment,

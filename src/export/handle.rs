@@ -34,7 +34,7 @@ pub(crate) struct ExporterHandle {
     /// True if the current configuration asks for the exporter, and the exporter is available.
     on: bool,
     /// True if a configuration has ever asked for the exporter.
-    known: bool,
+    was_configured: bool,
 }
 
 impl ExporterHandle {
@@ -61,7 +61,7 @@ impl ExporterHandle {
             open: Box::new(open),
             task: Some((commands, Box::new(move || Box::pin(pipeline.run())))),
             on: false,
-            known: false,
+            was_configured: false,
         }
     }
 
@@ -86,8 +86,8 @@ impl ExporterHandle {
     }
 
     /// Returns true if a configuration has ever asked for the exporter.
-    pub(crate) fn is_known(&self) -> bool {
-        self.known
+    pub(crate) fn was_configured(&self) -> bool {
+        self.was_configured
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -96,7 +96,7 @@ impl ExporterHandle {
 
     /// Applies a configuration that asks for the exporter.
     pub(crate) fn turn_on(&mut self, config: PipelineConfig, runtime: &Runtime) {
-        self.known = true;
+        self.was_configured = true;
         self.on = true;
         let mut after_opening = None;
         self.desired.send_modify(|desired| {
@@ -122,7 +122,7 @@ impl ExporterHandle {
     /// Marks the exporter as one that the current configuration does not ask for, or that is unavailable for a reason.
     /// It takes data until it is [turned off](Self::turn_off).
     pub(crate) fn mark_off(&mut self, reason: Option<&String>) {
-        self.known |= reason.is_some();
+        self.was_configured |= reason.is_some();
         self.on = false;
     }
 
@@ -146,7 +146,7 @@ impl ExporterHandle {
                 false
             }
             DesiredState::Off => {
-                if self.known {
+                if self.was_configured {
                     self.counters.turned_off(0, reason);
                 }
                 false

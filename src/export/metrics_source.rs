@@ -37,7 +37,7 @@ pub(crate) struct PushReader {
     /// collection of this pass.
     wanted: bool,
     /// The number of points of the current collection that are not acknowledged.
-    waiting: Arc<QueueDepth>,
+    unacknowledged: Arc<QueueDepth>,
 }
 
 impl PushReader {
@@ -51,20 +51,20 @@ impl PushReader {
             time: 0,
             has_ended: false,
             wanted: false,
-            waiting: Arc::default(),
+            unacknowledged: Arc::default(),
         }
     }
 
     /// Returns the live count of the points of the current collection that are not acknowledged.
-    pub(crate) fn waiting(&self) -> Arc<QueueDepth> {
-        Arc::clone(&self.waiting)
+    pub(crate) fn unacknowledged(&self) -> Arc<QueueDepth> {
+        Arc::clone(&self.unacknowledged)
     }
 
     fn collect(&mut self) {
         let samples = self.registry.collect(self.reader);
         // Later than the start of every series, and than the previous points even if the clock goes back.
         self.time = self.registry.now_after(self.time);
-        self.waiting.set(samples.len());
+        self.unacknowledged.set(samples.len());
         if !samples.is_empty() {
             self.batches.push(samples);
         }
@@ -174,13 +174,13 @@ impl Source for PushReader {
         self.registry.remove_reader(self.reader);
         self.batches.clear();
         self.wanted = false;
-        self.waiting.set(0);
+        self.unacknowledged.set(0);
         lost
     }
 
     fn acknowledge(&mut self) {
         let samples = self.batches.pop().unwrap_or_default();
-        self.waiting.release(samples.len(), 0);
+        self.unacknowledged.release(samples.len(), 0);
         for sample in samples {
             self.has_ended |= sample.ended.is_some();
             sample.acknowledge(self.reader, self.time);
@@ -188,7 +188,7 @@ impl Source for PushReader {
                 sample.counter.start_at_delivered(self.reader);
             }
         }
-        if self.waiting.items() == 0 && std::mem::take(&mut self.has_ended) {
+        if self.unacknowledged.items() == 0 && std::mem::take(&mut self.has_ended) {
             self.registry.remove_ended();
         }
     }

@@ -37,7 +37,8 @@ pub(crate) trait PushExporter: Send + Sync {
         request
     }
 
-    /// Makes one attempt, which ends by the deadline.
+    /// Makes one attempt, which ends by the deadline. Sets `accepted` as soon as the receiver has taken the request, even
+    /// if the response goes on.
     fn export<'a>(
         &'a self,
         body: Bytes,

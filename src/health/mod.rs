@@ -46,7 +46,7 @@ impl Exporter {
     }
 
     /// Returns the exporter of the catalog with the same settings and the same destination.
-    pub(crate) fn destination(self) -> Self {
+    pub(crate) fn of_catalog(self) -> Self {
         match self {
             Self::Otlp | Self::HostOtlp => Self::Otlp,
             Self::Console | Self::HostConsole => Self::Console,

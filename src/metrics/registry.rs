@@ -20,8 +20,8 @@ const MAX_SERIES: usize = 200_000;
 const SERIES_OF_A_SESSION: usize = 32;
 /// The maximum size of all attributes, in bytes. Measurements for new series beyond it are dropped and counted.
 const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024 * 1024;
-/// The minimum number of attribute sets at which a new one removes those that are unused.
-const MIN_SETS: usize = 1024;
+/// The number of attribute sets from which a new one may remove those that are unused.
+const CLEANUP_THRESHOLD: usize = 1024;
 
 /// The registry of series. Its lock is taken when a session uses a series for the first time, and when a reader lists
 /// the series. It is never taken to add a measurement, and never held while data points are encoded or sent.
@@ -109,7 +109,7 @@ impl Registry {
             known.outdated.store(false, Ordering::Relaxed);
             return Arc::clone(known);
         }
-        if table.sets.len() >= table.max_sets.max(MIN_SETS) {
+        if table.sets.len() >= table.max_sets.max(CLEANUP_THRESHOLD) {
             table.sweep();
             // At least twice the number of remaining sets, so that the amortized cost of a new set is constant.
             table.max_sets = 2 * table.sets.len();
@@ -314,7 +314,7 @@ impl Table {
             }
             !counters.is_empty() || Arc::strong_count(standard) > 1
         });
-        if self.sets.capacity() > MIN_SETS && self.sets.len() < self.sets.capacity() / 4 {
+        if self.sets.capacity() > CLEANUP_THRESHOLD && self.sets.len() < self.sets.capacity() / 4 {
             self.sets.shrink_to(self.sets.len());
         }
         self.series = self.counters().count();

@@ -8,7 +8,8 @@ use super::definition::record;
 pub(crate) type SharedText = Arc<str>;
 
 record! {
-    /// The user of a session. Attributes that are not set, or set to an empty text, are left out of the telemetry.
+    /// The user of a session. Attributes that are not set, or set to an empty text, are left out of the telemetry, except
+    /// `user.id`, which has a default.
     ///
     /// An identity is set when the session starts, and can be [changed](crate::Session::set_identity) when the user signs
     /// in or out.
@@ -22,6 +23,7 @@ record! {
     /// Creates an empty identity: `user.id` is that of the installation.
     new();
 
+    // After the attribute of a field: its other names in a transcript.
     fields {
         /// Sets the anonymous identifier of the installation (`user.id`); by default 64 random hex digits, stored for the
         /// installation.

@@ -166,7 +166,8 @@ impl Exporters {
         }
     }
 
-    /// Turns off the marked exporters. Their queued items are still delivered, within the limit.
+    /// Turns off the marked exporters, and records why those are unavailable that cannot be built. Their queued items are
+    /// still delivered, within the limit.
     pub(super) fn turn_off(&mut self, config: &Config, limit: Duration) {
         let deadline = Instant::now() + limit;
         for handle in &self.all {
@@ -216,7 +217,7 @@ impl Exporters {
         active.events.retain(|(_, counters)| is_on(counters));
         active.spans.clone_from(&self.spans);
         active.spans.retain(|(_, counters)| is_on(counters));
-        active.counters = self.counters_of(ExporterHandle::is_known);
+        active.counters = self.counters_of(ExporterHandle::was_configured);
         active
     }
 
@@ -231,6 +232,7 @@ impl Exporters {
         {
             return Some(running);
         }
+        // `commands` sends flushes and the shutdown to the task.
         let (helper, commands, job) = Helper::new(wanted, Arc::clone(&self.diagnostics));
         self.helper = Arc::downgrade(&helper);
         runtime.spawn(commands, job);
@@ -252,11 +254,12 @@ fn metrics(
     let counters = ExporterCounters::new(
         Signal::Metrics,
         exporter,
-        source.waiting(),
+        source.unacknowledged(),
         Arc::default(),
         Some(undelivered),
     );
     let registry = Arc::clone(registry);
+    // Called when the exporter is turned on; nothing is left to do after that.
     let open = move || {
         registry.add_reader(reader);
         None

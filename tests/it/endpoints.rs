@@ -164,7 +164,7 @@ fn general_endpoint_keeps_its_base_path() {
     assert_eq!(paths, ["/base/v1/logs", "/base/v1/metrics"]);
 }
 
-/// Returns the variables that set an endpoint without a path for each signal.
+/// Returns the variables that set an endpoint without a path for each signal; the path `/` counts as none.
 fn bare(receiver: &Receiver) -> Vec<(&'static str, String)> {
     ["METRICS", "LOGS", "TRACES"]
         .map(|signal| match signal {

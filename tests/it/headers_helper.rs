@@ -712,7 +712,7 @@ fn helper_stops_after_the_exporters_are_turned_off() {
 fn helper_that_is_replaced_by_the_same_command_is_killed() {
     let helper = Helper::new(
         r#"case $n in
-        2) echo $$ > "$here/own"; sleep 600;;
+        2) echo $$ > "$folder/pid"; sleep 600;;
         *) printf '{"x-run":"%s"}' $n;;
         esac"#,
     );
@@ -724,7 +724,7 @@ fn helper_that_is_replaced_by_the_same_command_is_killed() {
     record(&telemetry);
     telemetry.flush_within(Duration::ZERO);
     arrivals.recv_timeout(PATIENCE).unwrap();
-    wait_for(|| is_written(&helper.file("own")));
+    wait_for(|| is_written(&helper.file("pid")));
     for command in ["echo {}", &command] {
         let config = config(&receiver.endpoint(), protocol, command, &extra);
         assert!(telemetry.reconfigure(config));
@@ -732,7 +732,7 @@ fn helper_that_is_replaced_by_the_same_command_is_killed() {
     drop(allow);
     // Without a replacement, the run ends after its limit of 30 seconds.
     within(Duration::from_secs(15), || {
-        wait_for(|| !is_running(&helper.file("own")));
+        wait_for(|| !is_running(&helper.file("pid")));
     });
     assert!(telemetry.shutdown().is_complete());
 }

@@ -44,7 +44,7 @@ const LIMIT: usize = 8 * 1024;
 /// The length of a large string in bytes. A request holds one of them, but not all that a test records.
 const GIANT: usize = 300 * 1024;
 const SESSIONS: usize = 40;
-/// The number of prompts that [`work`] records in each session.
+/// The number of prompts that [`record_sessions`] records in each session.
 const PROMPTS: usize = 5;
 
 const EXTRA: [(&str, &str); 4] = [
@@ -169,8 +169,9 @@ fn only_an_oversized_item_is_dropped_and_counted() {
         receiver
             .answer_by(move |_, request| too_large(protocol, request, LIMIT).unwrap_or(Answer::Ok));
         let telemetry = start(&receiver.endpoint(), protocol, &[]);
-        // The session id exceeds the limit, and so does every event and span with it. Texts of metrics are truncated
-        // at 1,024 units; three of them, with three bytes for each unit, make a data point too large.
+        // The session id exceeds the limit, and so does every event and span with it. Attributes of metrics are truncated
+        // at 1,024 UTF-16 code units; three attributes of this length, each of three bytes a unit, make a data point too
+        // large.
         let long = "€".repeat(1024);
         let identity = test_identity()
             .organization_id(long.clone())

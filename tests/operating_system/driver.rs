@@ -61,7 +61,7 @@ impl Driver {
 
     /// Switches the program to an unprivileged user that runs no other threads, so that the thread limit counts only
     /// the program's. Returns false and prints a message if this process has no right to do that.
-    pub(crate) fn become_user(&mut self) -> bool {
+    pub(crate) fn become_unprivileged_user(&mut self) -> bool {
         if !nix::unistd::Uid::effective().is_root() {
             eprintln!("skipped: only the superuser can become a user whose threads are limited");
             return false;

@@ -59,7 +59,7 @@ mod unix {
             let line = line.unwrap();
             let (command, argument) = line.split_once(' ').unwrap_or((&line, ""));
             let response = match command {
-                "user" => become_user(argument.parse().unwrap()),
+                "user" => become_unprivileged_user(argument.parse().unwrap()),
                 "limit-threads" => limit(Resource::RLIMIT_NPROC, argument),
                 "limit-files" => limit(Resource::RLIMIT_NOFILE, argument),
                 "default-sigpipe" => default_sigpipe(),
@@ -77,7 +77,7 @@ mod unix {
     }
 
     /// Drops the superuser's privileges, because thread limits do not apply to the superuser.
-    fn become_user(id: u32) -> Value {
+    fn become_unprivileged_user(id: u32) -> Value {
         nix::unistd::setuid(Uid::from_raw(id)).unwrap();
         Value::Null
     }

@@ -1,4 +1,7 @@
 //! A process that has run out of threads or file descriptors exports its telemetry later, and loses none.
+//!
+//! The limit of threads does not apply to the superuser, so most tests become another user first; they are skipped where
+//! that is impossible. The command `prompts COUNT BYTES` records prompts of this length.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +31,7 @@ fn environment(receiver: &Receiver, protocol: Protocol) -> BTreeMap<String, Stri
 fn assert_starts_with(protocol: Protocol, command: &str) {
     let receiver = protocol.receiver();
     let mut driver = Driver::new(environment(&receiver, protocol));
-    if !driver.become_user() {
+    if !driver.become_unprivileged_user() {
         return;
     }
     driver.ask("limit-threads 1");
@@ -87,7 +90,7 @@ fn thread_that_could_not_be_started_is_started_by_a_later_record() {
 fn shutdown_without_a_thread_counts_lost_events() {
     let receiver = Receiver::grpc();
     let mut driver = Driver::new(environment(&receiver, Protocol::Grpc));
-    if !driver.become_user() {
+    if !driver.become_unprivileged_user() {
         return;
     }
     driver.ask("limit-threads 1");
@@ -104,7 +107,7 @@ fn shutdown_without_a_thread_counts_lost_metrics() {
     let mut variables = environment(&receiver, Protocol::Grpc);
     variables.insert("OTEL_LOGS_EXPORTER".to_owned(), "none".to_owned());
     let mut driver = Driver::new(variables);
-    if !driver.become_user() {
+    if !driver.become_unprivileged_user() {
         return;
     }
     driver.ask("limit-threads 1");
@@ -126,7 +129,7 @@ fn failure_after_a_late_start_is_reported() {
     ];
     let environment = host::environment(&refused.endpoint(), Protocol::Grpc, &limits);
     let mut driver = Driver::new(environment);
-    if !driver.become_user() {
+    if !driver.become_unprivileged_user() {
         return;
     }
     driver.ask("limit-threads 1");
@@ -148,7 +151,7 @@ fn failure_after_a_late_start_is_reported() {
 fn async_flush_returns_without_a_runtime_and_threads() {
     let receiver = Receiver::grpc();
     let mut driver = Driver::new(environment(&receiver, Protocol::Grpc));
-    if !driver.become_user() {
+    if !driver.become_unprivileged_user() {
         return;
     }
     // Standard input, output and error, and three more: too few for a runtime.
@@ -176,7 +179,7 @@ fn assert_delivers_once_there_are_threads(
     record: &str,
 ) -> Option<Driver> {
     let mut driver = Driver::with_files(environment, files);
-    if !driver.become_user() {
+    if !driver.become_unprivileged_user() {
         return None;
     }
     driver.ask("limit-threads 2");
@@ -268,7 +271,7 @@ fn instruments_of_the_host_are_collected_once_there_are_threads() {
 fn diagnosis_names_the_thread_limit_when_no_thread_can_start() {
     let receiver = Receiver::grpc();
     let mut driver = Driver::new(environment(&receiver, Protocol::Grpc));
-    if !driver.become_user() {
+    if !driver.become_unprivileged_user() {
         return;
     }
     driver.ask("limit-threads 1");
@@ -286,7 +289,7 @@ fn diagnosis_names_the_thread_limit_when_no_thread_can_start() {
 fn assert_reconnects(protocol: Protocol) {
     let mut receiver = protocol.receiver();
     let mut driver = Driver::new(environment(&receiver, protocol));
-    if !driver.become_user() {
+    if !driver.become_unprivileged_user() {
         return;
     }
     driver.ask("start");
@@ -332,7 +335,7 @@ fn http_reconnects_after_threads_ran_out() {
 #[test]
 fn scrape_endpoint_is_served_again_after_threads_ran_out() {
     let mut driver = Driver::new(scrape_environment());
-    if !driver.become_user() {
+    if !driver.become_unprivileged_user() {
         return;
     }
     driver.ask("start");

@@ -125,20 +125,20 @@ impl Helper {
     }
 
     /// Returns the headers to send. Waits until the deadline for the first successful run, or for a failure that is new
-    /// to the caller: `known` is the number of runs that the caller knows about. The error says why there are no
+    /// to the caller: `seen` is the number of runs at the last call, and is updated. The error says why there are no
     /// headers.
     pub(crate) async fn headers(
         &self,
-        known: &AtomicU64,
+        seen: &AtomicU64,
         deadline: Instant,
     ) -> Result<Current, String> {
         let mut state = self.state.subscribe();
-        let seen = known.load(Ordering::Relaxed);
-        let news = state.wait_for(|state| state.last_success.is_some() || state.runs > seen);
+        let before = seen.load(Ordering::Relaxed);
+        let news = state.wait_for(|state| state.last_success.is_some() || state.runs > before);
         // The sender lives as long as `self`.
         let _ = timeout_at(deadline, news).await;
         let state = state.borrow();
-        known.store(state.runs, Ordering::Relaxed);
+        seen.store(state.runs, Ordering::Relaxed);
         state.current(0).ok_or_else(|| {
             format!(
                 "otelHeadersHelper has given no headers yet: {}",

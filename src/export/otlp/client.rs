@@ -42,8 +42,9 @@ pub(crate) struct Client {
     protocol: Protocol,
     timeout: Duration,
     helper: Option<Arc<Helper>>,
-    /// The number of runs of the helper that this client knows about.
-    known_runs: AtomicU64,
+    /// The number of runs of the helper when this client last asked it for headers, so that a request waits for a newer
+    /// result.
+    seen_runs: AtomicU64,
 }
 
 impl Client {
@@ -72,7 +73,7 @@ impl Client {
             protocol: config.protocol,
             timeout: config.timeout,
             helper: None,
-            known_runs: AtomicU64::new(0),
+            seen_runs: AtomicU64::new(0),
         })
     }
 
@@ -102,7 +103,7 @@ impl Client {
         let Some(helper) = &self.helper else {
             return self.attempt(&self.receiver, body, deadline, accepted).await;
         };
-        let current = helper.headers(&self.known_runs, deadline).await;
+        let current = helper.headers(&self.seen_runs, deadline).await;
         let current = current.map_err(|why| {
             ExportError::new(
                 ErrorKind::NoHeaders,

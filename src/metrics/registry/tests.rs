@@ -5,6 +5,8 @@ use super::*;
 use crate::metrics::SeriesKind;
 
 const READER: usize = 0;
+/// The time of every delivery, which these tests do not compare.
+const TIME: u64 = 1;
 
 fn session_attributes(user: &str, is_session_scoped: bool) -> SessionAttributes {
     SessionAttributes {
@@ -24,13 +26,13 @@ fn registry_with_limit(max_series: usize) -> Registry {
 /// Acts as a reader that delivers everything.
 fn deliver(registry: &Registry) {
     for sample in registry.collect(READER) {
-        sample.acknowledge(READER, 1);
+        sample.acknowledge(READER, TIME);
     }
     registry.remove_ended();
 }
 
-/// Series with a `session.id` end with their session, all others only when their attributes are outdated. Both make
-/// room after a change of the configuration.
+/// A series whose handles are dropped ends when it is delivered and its attributes are outdated, even if a session still
+/// refers to them, as `before` does.
 #[test]
 fn outdated_series_make_room_after_their_delivery() {
     for is_session_scoped in [false, true] {
@@ -38,8 +40,8 @@ fn outdated_series_make_room_after_their_delivery() {
         let before = registry.intern(session_attributes("before", is_session_scoped));
         let after = registry.intern(session_attributes("after", is_session_scoped));
         let held = registry.open(&before, SeriesKind::Commits).unwrap();
-        let ended = registry.open(&before, SeriesKind::PullRequests).unwrap();
-        drop(ended);
+        let released = registry.open(&before, SeriesKind::PullRequests).unwrap();
+        drop(released);
         registry.mark_outdated();
         // A session uses these attributes again, so they are not outdated any more.
         registry.intern(session_attributes("after", is_session_scoped));
@@ -50,7 +52,7 @@ fn outdated_series_make_room_after_their_delivery() {
         let first = registry.open(&after, SeriesKind::Commits);
         assert!(first.is_some(), "{is_session_scoped}");
         assert_eq!(registry.len(), 2);
-        // The held series has not ended yet.
+        // The held series has not ended.
         assert!(registry.open(&after, SeriesKind::PullRequests).is_none());
         drop(held);
         deliver(&registry);
@@ -96,7 +98,7 @@ fn unused_attribute_sets_are_removed() {
     for n in 0..10_000 {
         registry.intern(session_attributes(&n.to_string(), false));
     }
-    assert!(registry.lock().sets.len() <= MIN_SETS);
+    assert!(registry.lock().sets.len() <= CLEANUP_THRESHOLD);
 }
 
 #[test]
@@ -120,8 +122,8 @@ fn series_delivered_before_a_change_of_configuration_make_room_in_a_full_registr
 #[test]
 fn concurrent_additions_lose_no_measurement() {
     let registry = registry_with_limit(1);
-    let standard = registry.intern(session_attributes("a", true));
-    let counter = registry.open(&standard, SeriesKind::Commits).unwrap();
+    let attributes = registry.intern(session_attributes("a", true));
+    let counter = registry.open(&attributes, SeriesKind::Commits).unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
             let counter = counter.clone();
@@ -136,14 +138,14 @@ fn samples_contain_every_measurement_while_sessions_open_and_close() {
     const THREADS: usize = 4;
     const OPENINGS: usize = 5_000;
     let registry = registry_with_limit(1);
-    let standard = registry.intern(session_attributes("a", true));
+    let attributes = registry.intern(session_attributes("a", true));
     let running = AtomicUsize::new(THREADS);
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for _ in 0..OPENINGS {
                     registry
-                        .open(&standard, SeriesKind::Commits)
+                        .open(&attributes, SeriesKind::Commits)
                         .unwrap()
                         .add(1.0);
                 }
@@ -157,8 +159,8 @@ fn samples_contain_every_measurement_while_sessions_open_and_close() {
     deliver(&registry);
     assert_eq!(registry.undelivered(READER), 0);
     assert!(registry.collect(READER).is_empty());
-    // The reference `standard` stands for a session that can be opened again, so the series continues.
-    drop(registry.open(&standard, SeriesKind::Commits));
+    // The reference `attributes` stands for a session that can be opened again, so the series continues.
+    drop(registry.open(&attributes, SeriesKind::Commits));
     let total = (THREADS * OPENINGS) as f64;
     assert_eq!(registry.collect(READER)[0].value, total);
 }
@@ -166,11 +168,11 @@ fn samples_contain_every_measurement_while_sessions_open_and_close() {
 #[test]
 fn acknowledgment_does_not_end_a_series_that_was_opened_again_in_the_meantime() {
     let registry = registry_with_limit(1);
-    let standard = registry.intern(session_attributes("a", true));
-    drop(registry.open(&standard, SeriesKind::Commits));
+    let attributes = registry.intern(session_attributes("a", true));
+    drop(registry.open(&attributes, SeriesKind::Commits));
     let samples = registry.collect(READER);
-    drop(registry.open(&standard, SeriesKind::Commits));
-    samples[0].acknowledge(READER, 1);
+    drop(registry.open(&attributes, SeriesKind::Commits));
+    samples[0].acknowledge(READER, TIME);
     assert_eq!(registry.collect(READER).len(), 1);
     deliver(&registry);
     assert!(registry.collect(READER).is_empty());
@@ -192,10 +194,10 @@ fn full_registry_has_room_again_after_a_session_was_forgotten() {
 #[test]
 fn reader_receives_only_measurements_after_it_was_added() {
     let registry = registry_with_limit(2);
-    let standard = registry.intern(session_attributes("a", true));
-    let commits = registry.open(&standard, SeriesKind::Commits).unwrap();
+    let attributes = registry.intern(session_attributes("a", true));
+    let commits = registry.open(&attributes, SeriesKind::Commits).unwrap();
     commits.add(1.0);
-    drop(registry.open(&standard, SeriesKind::PullRequests));
+    drop(registry.open(&attributes, SeriesKind::PullRequests));
     registry.remove_reader(READER);
     assert_eq!(registry.undelivered(READER), 0);
     assert!(registry.collect(READER).is_empty());
