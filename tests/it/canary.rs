@@ -698,7 +698,7 @@ fn every_marker_is_listed_and_used() {
             assert!(known.contains(marker), "{setter}: {marker}");
         }
     }
-    // Every marker is recorded: this file calls `m` with its name.
+    // Every marker is recorded: this file calls `marker` with its name.
     let source = include_str!("canary.rs");
     for marker in known {
         assert!(

@@ -28,8 +28,8 @@ The tables list the attributes in the order in which they are sent:
 The column *present* has these values: *always* means every item. *When known* means every item for which the host or the
 library knows the value. A variable means that the attribute needs it.
 
-An optional string is not sent if the host sets it to an empty string. This applies to all signals and to the members of
-`tool_parameters`.
+An optional string that the host sets to an empty string counts as not set: it is not sent, or its default is. This
+applies to all signals and to the members of `tool_parameters`.
 
 `tool_parameters` is a JSON object. The host may provide it. Parameters that the host does not provide are derived from the
 call: `bash_command` (the first word), `full_command`, `timeout`, `description` and `dangerouslyDisableSandbox` from the input of

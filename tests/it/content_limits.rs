@@ -399,7 +399,7 @@ fn deeply_nested_content_is_replaced_without_a_crash() {
     );
     assert_eq!(inputs, [&objects, &objects, &arrays, &arrays]);
     let took = began.elapsed();
-    assert!(took < PATIENCE, "{took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 #[test]

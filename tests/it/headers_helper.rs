@@ -705,6 +705,9 @@ fn helper_stops_after_the_exporters_are_turned_off() {
         std::thread::sleep(Duration::from_millis(500));
         helper.runs() == runs
     });
+    let runs = helper.runs();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(helper.runs(), runs);
 }
 
 /// A request in flight keeps the first helper while the configuration changes twice.

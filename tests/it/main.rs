@@ -29,6 +29,7 @@ mod support;
 mod catalog_support;
 mod traces;
 
+#[cfg(all(unix, feature = "grpc", feature = "http", feature = "console"))]
 mod alerts_and_dashboards;
 mod api_is_shareable;
 mod borrowed_strings;
@@ -76,7 +77,6 @@ mod sequence;
 mod settings;
 mod shutdown;
 mod split;
-#[cfg(all(unix, feature = "grpc", feature = "http", feature = "console"))]
 mod tls;
 mod totals;
 mod totals_under_load;

@@ -3,6 +3,8 @@
 //! The server program is `prometheus` (Debian has a package of that name). Without it the test prints a message and is
 //! skipped.
 #![cfg(all(
+    unix,
+    feature = "serde",
     feature = "prometheus",
     feature = "grpc",
     feature = "http",
@@ -51,7 +53,7 @@ fn totals(transcript: &[Value]) -> BTreeMap<String, BTreeMap<String, f64>> {
                     add("lines_of_code_count", "type", &json!(kind), &line[kind]);
                 }
             }
-            "commit" => add("commit_count", "job", &json!("claude-code"), &line["count"]),
+            "commit" => add("commit_count", "job", &json!("agents"), &line["count"]),
             "pull_request" => add("pull_request_count", "start_type", &none, &one),
             "active_time" => add("active_time", "type", &line["type"], &line["seconds"]),
             "code_edit_tool_decision" => add(
@@ -108,7 +110,8 @@ fn prometheus_stores_the_totals_of_a_replayed_transcript() {
         ("OTEL_RESOURCE_ATTRIBUTES", "team.id=core"),
     ];
     let mut replay = Replay::spawn(&[], variables);
-    let mut prometheus = Prometheus::start(port);
+    // Another name than that of the service, so that the label can only be that of the scraped target.
+    let mut prometheus = Prometheus::start("agents", false, port);
 
     let first = [
         json!({"step": "session", "session_id": "5a6f0c5e-0000-4000-8000-000000000001", "user_id": "u"}),

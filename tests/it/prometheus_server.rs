@@ -437,12 +437,15 @@ fn async_flush_and_shutdown_keep_their_deadlines_while_the_scrape_endpoint_close
         slow.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
             .unwrap();
         slow.read_exact(&mut [0; 1]).unwrap();
+        let began = Instant::now();
         assert!(telemetry.reconfigure(config_with("none", "50")));
         wait_for_health(&telemetry, |now| health(now).addresses.is_empty());
         let flush = runtime.block_on(telemetry.flush_async());
         let shutdown = runtime.block_on(telemetry.shutdown_async());
         // An unfinished scrape counts as no loss.
         assert!(shutdown.is_complete(), "{shutdown}");
+        let has_closed = began.elapsed() >= Duration::from_millis(500);
+        assert!(!flush.in_time || has_closed, "{flush}");
         !flush.in_time
     });
     assert!(is_met);

@@ -545,14 +545,14 @@ fn blocked_console_blocks_neither_the_host_nor_otlp_and_its_losses_are_named() {
         [0; 3]
     );
     // More records than a queue holds.
-    within(host::PATIENCE, || {
+    within(Duration::from_secs(20), || {
         (0..RECORDS).for_each(|_| emit_log(&providers, "more"));
     });
     let report = within(limit, || telemetry.shutdown());
     let console = exporter(&telemetry.health(), Signal::Logs, Exporter::HostConsole);
     assert_eq!(console.delivered, 0);
     assert!(console.dropped.queue_full > 0, "{console:?}");
-    // With the log record of `work`.
+    // With the log record of `record_all_signals`.
     assert_eq!(console.dropped.total(), RECORDS + 1);
     let text = report.to_string();
     let line = format!(

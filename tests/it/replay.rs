@@ -120,7 +120,8 @@ impl Replay {
     }
 
     /// Closes the input, and asserts that no answer is left. Returns the exit status and the lines of standard error.
-    /// The status is 0 if everything was delivered, 2 after an invalid line, and 3 after a loss.
+    /// The status is 0 if everything was delivered, 2 after an invalid line, 3 after a loss, and 4 if
+    /// telemetry is off.
     pub(crate) fn end(mut self) -> (i32, Vec<String>) {
         drop(self.input);
         let status = self.child.wait().unwrap();

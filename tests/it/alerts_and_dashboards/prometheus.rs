@@ -27,7 +27,9 @@ pub(crate) struct Prometheus {
 pub(crate) type Sample = (serde_json::Map<String, Value>, f64);
 
 impl Prometheus {
-    pub(crate) fn start(scraped_port: u16) -> Self {
+    /// Starts a server that scrapes a port as the job `job`. With `honor_labels`, the label `job` of the scraped data takes
+    /// precedence.
+    pub(crate) fn start(job: &str, honor_labels: bool, scraped_port: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rules = stack("prometheus/rules.yaml");
         let alerts = stack("prometheus/alerts.yaml");
@@ -37,8 +39,8 @@ impl Prometheus {
             "global": { "scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s" },
             "rule_files": [rules, alerts],
             "scrape_configs": [{
-                "job_name": "claude-code",
-                "honor_labels": true,
+                "job_name": job,
+                "honor_labels": honor_labels,
                 "static_configs": [{ "targets": [format!("localhost:{scraped_port}")] }],
             }],
         });
