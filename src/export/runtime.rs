@@ -29,7 +29,7 @@ const RESTART: Duration = Duration::from_secs(5);
 
 /// The message about a job that panicked.
 const ENDED: &str = "an exporter or the headers helper ended because of an internal error; \
-                     the health of the exporters says which";
+                     if it was an exporter, its health says so";
 
 /// The handle of the private thread. The thread runs once there is a job and the system can start a thread.
 pub(crate) struct Runtime {

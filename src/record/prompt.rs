@@ -59,7 +59,8 @@ impl UserPrompt {
         self
     }
 
-    /// Suppresses the event of the interaction, for example for a slash command that sends no prompt to the model.
+    /// Suppresses the event of the interaction, for example for a slash command that sends no prompt to the model. It has
+    /// no effect on an event that is recorded alone.
     pub fn without_event(mut self) -> Self {
         self.has_event = false;
         self

@@ -44,19 +44,8 @@ macro_rules! events {
 }
 
 events! {
-    ApiError, ApiRequestBody, ApiResponseBody, ToolDecision, ToolResult, PluginInstalled, SkillActivated,
-}
-
-impl Recordable for UserPrompt {
-    fn record(self, recorder: &Recorder) {
-        if self.has_event {
-            recorder.emit(self);
-        }
-    }
-
-    fn event_time(&mut self) -> Option<&mut Option<SystemTime>> {
-        Some(&mut self.at)
-    }
+    ApiError, ApiRequestBody, ApiResponseBody, UserPrompt, ToolDecision, ToolResult, PluginInstalled,
+    SkillActivated,
 }
 
 impl Recordable for LinesOfCode {

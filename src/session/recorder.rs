@@ -459,9 +459,8 @@ impl Recorder {
             && session.telemetry.records(Signal::Logs)
         {
             session.check_cost(session.cost_usd(&request));
-            let span = EventSpan::PromptOr(self.parent.as_ref());
-            session.emit(request, self.prompt.as_ref(), span);
         }
+        self.emit(request);
     }
 
     /// Emits an event with the interaction's span while that span is open, and otherwise with the recorder's span.

@@ -172,7 +172,7 @@ impl<O: Operation + ?Sized> Drop for Shared<O> {
 pub(crate) struct Operations(Mutex<HashMap<usize, Weak<Shared<dyn Operation>>>>);
 
 impl Operations {
-    /// Abandons all operations at the same time, so that no span ends after its parent. Returns the number of those whose
+    /// Abandons all operations at the same time, so that none of them ends after its parent. Returns the number of those whose
     /// span was still open.
     pub(crate) fn abandon_all(&self, now: Timestamp) -> u64 {
         // The operations are collected before they are abandoned, because that takes other locks.

@@ -426,17 +426,21 @@ fn mcp_names_are_sent_only_if_details_are_on_from_the_beginning_to_the_end() {
 }
 
 #[test]
-fn response_body_from_before_its_switch_is_turned_on_is_not_sent() {
+fn response_body_that_was_set_while_its_switch_is_off_is_not_sent() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
     let session = telemetry.session(session("one"));
-    let (before, after) = (session.llm_request("m"), session.llm_request("m"));
+    let [before, shown, replaced] = [(); 3].map(|()| session.llm_request("m"));
     before.response_body(r#"{"held":"back"}"#);
     let on = [("OTEL_LOG_RAW_API_BODIES", "1")];
     change(&telemetry, &receiver, protocol, &on);
-    after.response_body(r#"{"shown":1}"#);
-    for request in [before, after] {
+    shown.response_body(r#"{"shown":1}"#);
+    replaced.response_body(r#"{"first":1}"#);
+    change(&telemetry, &receiver, protocol, &[]);
+    replaced.response_body(r#"{"last":1}"#);
+    change(&telemetry, &receiver, protocol, &on);
+    for request in [before, shown, replaced] {
         request.finish(ApiRequest::new("m"));
     }
     assert!(telemetry.shutdown().is_complete());

@@ -70,6 +70,10 @@ fn record(session: &Session) {
             ToolCallOptions::new("secret-alias").mcp(McpTool::new("secret-server", "secret-tool")),
             "secret-output".into(),
         ),
+        (
+            ToolCallOptions::new("Write").mcp(McpTool::new("secret-server", "secret-tool")),
+            ToolOutput::new().content("secret-content"),
+        ),
     ] {
         let tool = prompt.tool(options);
         tool.decided(Decision::Accept, DecisionSource::Config);
@@ -133,7 +137,7 @@ fn spans_have_no_content_without_a_switch() {
     let mcp = tools
         .iter()
         .filter(|tool| tool.attributes["tool_name"] == "mcp_tool");
-    assert_eq!(mcp.count(), 2);
+    assert_eq!(mcp.count(), 3);
     assert_eq!(keys(spans.tool("Bash")), ["tool_name", "duration_ms"]);
 }
 
@@ -192,7 +196,10 @@ fn output_event_has_all_attributes_with_both_switches() {
         "Write tool.output.file_path",
     ];
     expected.extend(DETAIL_PLACES);
-    expected.push("mcp_tool tool.output.output");
+    expected.extend([
+        "mcp_tool tool.output.content",
+        "mcp_tool tool.output.output",
+    ]);
     expected.sort_unstable();
     assert_eq!(places(&spans), expected);
     let bash = spans.tool("Bash");

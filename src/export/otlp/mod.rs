@@ -1,12 +1,13 @@
 //! The OTLP client: export requests of every signal, three protocols, one HTTP client.
 //!
-//! A message is encoded once ([`encode`](super::encode)), and every attempt sends these bytes, so that a receiver can
+//! A message is encoded and compressed once ([`PushExporter::encode`]), and every attempt sends these bytes, so that a receiver can
 //! distinguish a resent request from a new one. [`Client::send`] makes one attempt and returns its outcome. The caller
 //! decides when and whether to try again.
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `client.rs`, `url.rs`, `gzip.rs` | one attempt: headers of the headers helper, URL, compression |
+//! | `client.rs`, `url.rs` | one attempt: headers of the headers helper, URL |
+//! | `gzip.rs` | compression of requests, decompression of responses |
 //! | `grpc.rs`, `http.rs` | the two mappings of OTLP to HTTP |
 //! | `http_client.rs` | connections that are kept alive, deadlines |
 //! | `connector.rs`, `connect.rs`, `resolve.rs`, `stream.rs` | a connection: proxy, TLS, TCP, name resolution, read limit |

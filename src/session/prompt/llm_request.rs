@@ -228,7 +228,7 @@ impl LlmRequest {
     }
 
     /// Sets the body of the response: the event `claude_code.api_response_body`, which is emitted right after the event
-    /// of the request when the request finishes.
+    /// of the request when the request finishes, if `OTEL_LOG_RAW_API_BODIES` is on at this call and then.
     ///
     /// ```
     /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry};
@@ -240,11 +240,10 @@ impl LlmRequest {
     pub fn response_body(&self, body: impl Into<Content>) {
         // The conversion may copy the body, which other threads and the shutdown must not wait for.
         let body = body.into();
-        // A body that the policy withholds now is not kept for a policy that would send it later.
-        if let Some((session, mut request)) = self.request.lock()
-            && session.telemetry.policy().raw_api_bodies()
-        {
-            request.response_body = Some(body);
+        if let Some((session, mut request)) = self.request.lock() {
+            // A body that the policy withholds now is not kept for a policy that would send it later.
+            let is_sent = session.telemetry.policy().raw_api_bodies();
+            request.response_body = is_sent.then_some(body);
         }
     }
 

@@ -56,6 +56,8 @@ pub struct PendingToolCall {
 
 struct Call {
     options: ToolCallOptions,
+    /// True for a tool that edits files; `options` may not have its name any more.
+    is_edit: bool,
     span: OpenSpan<ToolSpan>,
     /// The wait for a decision.
     blocked: OpenSpan<BlockedSpan>,
@@ -92,7 +94,8 @@ impl PendingToolCall {
             let mut options = options.into();
             let start = recorder.timestamp(session, options.at);
             recorder.began.get_or_insert(start);
-            // Determined before the policy removes the path from the options: the language itself is not content.
+            // Determined before the policy removes name and path from the options: the language itself is not content.
+            let is_edit = options.is_edit();
             let language = options.language_if_edit();
             let policy = session.telemetry.policy();
             let span = span.unwrap_or_else(|| OpenSpan::untraced(start));
@@ -106,6 +109,7 @@ impl PendingToolCall {
             options.language = language;
             Call {
                 options,
+                is_edit,
                 blocked: span.child(session, start),
                 span,
                 execution: None,
@@ -467,10 +471,10 @@ impl Call {
                 }
             });
         }
-        let (tool, start) = (&self.options.name, self.span.start);
+        let (is_edit, start) = (self.is_edit, self.span.start);
         self.span.end(session, end, |call, policy| {
             if let Some(outcome) = outcome {
-                call.finish(tool, outcome, end.wall_after(&start), policy);
+                call.finish(is_edit, outcome, end.wall_after(&start), policy);
             }
         })
     }

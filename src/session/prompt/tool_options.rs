@@ -99,9 +99,14 @@ impl ToolCallOptions {
         self.file_path = Gated::default();
     }
 
+    /// Returns true if the tool edits files.
+    pub(crate) fn is_edit(&self) -> bool {
+        self.name.0.parse::<EditTool>().is_ok()
+    }
+
     /// Returns the language of the file if the tool edits one, or the language that the host set.
     pub(crate) fn language_if_edit(&self) -> Option<Text> {
-        if self.language.is_some() || self.name.0.parse::<EditTool>().is_err() {
+        if self.language.is_some() || !self.is_edit() {
             return self.language.clone();
         }
         let path = self.file_path.content().map(Content::language);

@@ -2,7 +2,7 @@
 
 use crate::content::{Content, ContentPolicy, Gated, Payload, ToolContent, ToolDetails, Truncated};
 use crate::encode::spans::SpanEvent;
-use crate::record::{EditTool, ToolName, Value, attribute_rows};
+use crate::record::{Value, attribute_rows};
 use crate::schema;
 
 pub(super) const TOOL_OUTPUT: &schema::SpanEvent = &schema::SpanEvent {
@@ -92,14 +92,15 @@ impl ToolOutput {
         self
     }
 
-    /// Returns the event at `time` with the attributes that the policy allows, cut to the shared limit.
-    pub(crate) fn event(&self, tool: &ToolName, policy: &ContentPolicy, time: u64) -> OutputEvent {
+    /// Returns the event at `time` with the attributes that the policy allows, cut to the shared limit. `is_edit` is true
+    /// for a tool that edits files, whose `content` repeats its input.
+    pub(crate) fn event(&self, is_edit: bool, policy: &ContentPolicy, time: u64) -> OutputEvent {
         let mut room = policy.max_length();
         let mut texts = Vec::new();
         for (keys, content) in &self.0 {
             let is_input = match keys[0] {
                 "output" => false,
-                "content" => tool.0.parse::<EditTool>().is_ok(),
+                "content" => is_edit,
                 _ => true,
             };
             let text = policy.tool_output(content, is_input, &mut room);

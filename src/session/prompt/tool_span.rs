@@ -8,8 +8,7 @@ use super::tool_output::{OutputEvent, TOOL_OUTPUT};
 use crate::content::{ContentPolicy, Gated, Payload, ToolDetails, ToolInput, ToolParameters};
 use crate::encode::spans::{SpanEvent, SpanRecord};
 use crate::record::{
-    Decision, DecisionSource, NameWithMcp, OrUnknown, Text, ToolError, ToolName,
-    derived_parameters, span,
+    Decision, DecisionSource, NameWithMcp, OrUnknown, Text, ToolError, derived_parameters, span,
 };
 
 span! {
@@ -75,18 +74,18 @@ impl ToolSpan {
         self.input = options.input.clone().filtered(policy);
     }
 
-    /// Adds the outcome of a call of `tool` that ended at `time`, in nanoseconds since the Unix epoch. Only a
-    /// successful call carries its output.
+    /// Adds the outcome of a call that ended at `time`, in nanoseconds since the Unix epoch. Only a successful call carries
+    /// its output. `is_edit` is true for a tool that edits files.
     pub(crate) fn finish(
         &mut self,
-        tool: &ToolName,
+        is_edit: bool,
         outcome: &ToolOutcome,
         time: u64,
         policy: &ContentPolicy,
     ) {
         self.result_tokens = outcome.result_tokens;
         if outcome.success.0 {
-            self.output = outcome.output.event(tool, policy, time);
+            self.output = outcome.output.event(is_edit, policy, time);
         }
     }
 }
@@ -169,7 +168,7 @@ mod tests {
         let output = ToolOutput::new().bash_command("ls").output("src");
         let outcome = ToolOutcome::new().output(output);
         let mut span = ToolSpan::default();
-        span.finish(&ToolName::from("Bash"), &outcome, 0, &policy);
+        span.finish(false, &outcome, 0, &policy);
         assert_eq!(span.events()[0].attributes.len(), 2);
         policy.tool_details = false;
         assert!(span.filter(&policy));

@@ -78,24 +78,28 @@ fn descriptor(number: &str) -> Result<File, String> {
         )
     };
     let raw = number.parse().map_err(|_| missing())?;
-    let descriptor = match raw {
-        0 => return Err("descriptor 0 is standard input".to_owned()),
+    if raw == 0 {
+        return Err("descriptor 0 is standard input".to_owned());
+    }
+    let is_standard = raw == 1 || raw == 2;
+    let result = if is_standard {
         // SAFETY: the call fails if `raw` is not open, and changes no other descriptor. The number of the duplicate is at
         // least 3, above those of the standard streams.
-        1 | 2 => unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 3) },
+        unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 3) }
+    } else {
         // SAFETY: the call fails if `raw` is not open, and changes no other descriptor.
-        _ if unsafe { libc::fcntl(raw, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 => -1,
-        _ => raw,
+        unsafe { libc::fcntl(raw, libc::F_SETFD, libc::FD_CLOEXEC) }
     };
-    if descriptor == -1 {
+    if result == -1 {
         let error = io::Error::last_os_error();
         return Err(match error.raw_os_error() {
             Some(libc::EBADF) => missing(),
             _ => error.to_string(),
         });
     }
+    let owned = if is_standard { result } else { raw };
     // SAFETY: the descriptor is open, and nothing else owns it: it is a new one, or the host passed it for the answers.
-    Ok(unsafe { File::from_raw_fd(descriptor) })
+    Ok(unsafe { File::from_raw_fd(owned) })
 }
 
 #[cfg(not(unix))]
