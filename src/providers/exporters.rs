@@ -68,7 +68,8 @@ const EXPORTERS: &[Exporter] = &[
     Exporter::HostConsole,
 ];
 
-/// Creates the providers, and the exporters of their data, for each signal, all of them off.
+/// Creates the providers, and the exporters of their data for each signal. The exporters do not run before they are turned
+/// on; a reader whose exporter is configured collects from now on.
 fn create(config: &Config, state: &Arc<TelemetryState>) -> (Providers, Vec<ExporterHandle>) {
     let mut handles = Vec::new();
     let readers = readers(config, state, &mut handles);
@@ -86,14 +87,15 @@ fn readers(
 ) -> Vec<Reader> {
     let (diagnostics, clock) = (&state.diagnostics, state.clock);
     let temporality = config.get(&TEMPORALITY);
-    let (is_reported, collection) = (Arc::default(), Arc::default());
+    // Readers collect one after the other, and report a problem of the temporality once.
+    let (temporality_reported, collection) = (Arc::default(), Arc::default());
     let reader = |&exporter: &Exporter| {
         let on = is_configured(config, Signal::Metrics, exporter);
         let reader = Reader::new(temporality, on, Arc::clone(&collection));
         let source = HostMetrics::new(
             reader.clone(),
             temporality,
-            Arc::clone(&is_reported),
+            Arc::clone(&temporality_reported),
             Arc::clone(diagnostics),
         );
         let (waiting, stats) = (Arc::clone(reader.waiting()), Arc::default());

@@ -77,7 +77,7 @@ impl<R> fmt::Debug for HostQueue<R> {
     }
 }
 
-/// Returns true if the configuration asks for an exporter of host instruments.
+/// Returns true if the configuration asks for this exporter of the host's own data of a signal.
 pub(super) fn is_configured(config: &Config, signal: Signal, exporter: Exporter) -> bool {
     let signal = config.of(signal);
     match exporter {

@@ -13,7 +13,8 @@ use crate::signal::Signal;
 /// and is never recorded.
 pub(crate) struct OpenSpan<R> {
     pub(crate) start: Timestamp,
-    /// The context, also after the end; `None` if tracing was off at the beginning.
+    /// The context, also after the end; `None` if tracing was off at the beginning, or if the parent had no context or had
+    /// ended.
     pub(crate) context: Option<Arc<TraceContext>>,
     pub(crate) record: R,
     /// The span id of the parent, and true if the parent belongs to another process.

@@ -48,8 +48,8 @@ impl Timestamp {
     }
 
     /// Returns this moment on the wall clock of `start`. If both moments were observed, the result is later than
-    /// `start` by the monotonic time between them. Thus a parent and a child that end at the same moment get the same
-    /// end time. A moment that cannot be converted, because the host gave one of the two times, is returned unchanged.
+    /// `start` by the monotonic time between them. Thus a parent and a child that both use the clock of the parent's start get
+    /// the same end time if they end at the same moment. A moment that cannot be converted, because the host gave one of the two times, is returned unchanged.
     pub(crate) fn on_clock_of(self, start: &Self) -> Self {
         match (start.monotonic, self.monotonic) {
             (Some(_), Some(_)) => Self {

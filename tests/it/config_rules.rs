@@ -78,7 +78,8 @@ const SWITCHES: [Variable; 6] = [
 /// A setting that is set at most once, in any layer except the environment, which does not have it.
 const HELPER: &str = "otelHeadersHelper";
 
-/// Builds a combination from the levels of each variable (0 is unset), the helper, the signal and trust.
+/// Builds a combination from the level of each variable, the helper, the signal and trust. Level 0 of a variable means that
+/// it is unset; each other level stands for one layer with one value.
 fn given(row: &[usize]) -> Given {
     let (name, _) = SIGNALS[row[VARIABLES.len() + 1]];
     let mut set = assigned(&VARIABLES, row, name);
@@ -239,6 +240,7 @@ fn assert_ignored_are_reported(given: &Given, config: &Config) {
             let is_reported = config.warnings().iter().any(|warning| {
                 let origin = warning.origin().and_then(|origin| origin.file());
                 let text = warning.to_string();
+                // The message names the layers that may set the variable, or says that managed settings cannot be read.
                 let names_a_layer = text.contains("set it in") || text.contains("change it in");
                 origin.is_some_and(|path| path.ends_with(file))
                     && warning.variable() == Some(name)

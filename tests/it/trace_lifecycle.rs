@@ -343,7 +343,7 @@ interaction
     for span in [spans.one("llm_request"), spans.one("hook"), bash, execution] {
         assert_eq!(span.end, interaction.end, "{}", span.name);
     }
-    // The prompt, the request, the hook and the call of Bash.
+    // The prompt, the request, the hook and the call of Bash, which counts once with its execution.
     assert_eq!(host.telemetry.health().unfinished_spans, 4);
     // Handles that end after the shutdown do not end their span again. Their events are dropped and counted.
     request.finish(ApiRequest::new("m"));

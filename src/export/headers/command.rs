@@ -30,8 +30,8 @@ const REAPING: Duration = Duration::from_secs(1);
 const FIRST_POLL: Duration = Duration::from_millis(1);
 const LONGEST_POLL: Duration = Duration::from_millis(50);
 
-/// Runs the helper once and returns its output. After `limit`, or if the future is dropped, the helper is killed
-/// together with the processes that it started.
+/// Runs the helper once and returns its output. After `limit`, or if the future is dropped, a helper that still runs is
+/// killed, on Unix with the processes that it started.
 pub(super) async fn run(command: Secret, limit: Duration) -> Result<Vec<u8>, Failure> {
     let deadline = Instant::now() + limit;
     // Checking files may block, and so may starting a program.
@@ -51,7 +51,7 @@ pub(super) async fn run(command: Secret, limit: Duration) -> Result<Vec<u8>, Fai
     output
 }
 
-/// A running helper, in a separate process group. It is killed if it is dropped before its end.
+/// A running helper, on Unix in a separate process group. It is killed if it is dropped before its end.
 struct Running {
     /// `None` after the process has ended and its status was collected.
     child: Option<Child>,
@@ -92,6 +92,7 @@ impl Running {
         let mut output = Vec::with_capacity(4096);
         let stdout = self.child.as_mut().and_then(|child| child.stdout.take());
         let Some(stdout) = stdout else {
+            // This cannot happen: the output is read once.
             return Err(Failure::Panicked);
         };
         let status = {
@@ -121,6 +122,7 @@ impl Running {
         let mut pause = FIRST_POLL;
         loop {
             let Some(child) = &mut self.child else {
+                // This cannot happen: nobody waits again after the end.
                 return Err(Failure::Panicked);
             };
             match child.try_wait() {

@@ -79,7 +79,8 @@ fn message(headers: &HeaderMap, body: &[u8]) -> String {
     }
 }
 
-/// Parses the message of a successful response; returns `None` if it cannot be read.
+/// Parses the message of a successful response; returns `None` if it cannot be read, or is JSON without `partialSuccess`.
+/// Both are a full success.
 fn response(headers: &HeaderMap, body: &[u8]) -> Option<ExportResponse> {
     match content_type(headers) {
         PROTOBUF => ExportResponse::decode(body).ok(),

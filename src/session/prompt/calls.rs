@@ -18,7 +18,7 @@ const MAX_OPEN: usize = 1_024;
 /// ids are only keys: they are never sent. A tool's id is sent if the host sets it as
 /// [`tool_use_id`](ToolCallOptions::tool_use_id).
 ///
-/// A request or tool call is begun, looked up any number of times while it is open, and taken to be finished. What is
+/// A request or tool call is begun, looked up any number of times while it is open, and then taken out, so that the host can finish it. What is
 /// still open when the prompt ends is ended without an outcome, and so are the call that has the same id as a new one, and
 /// the oldest one if more than 1,024 are open. A call that is begun after the end of the prompt does nothing, and a call
 /// that has ended records nothing more, whichever handle is used.
@@ -158,7 +158,7 @@ impl Calls {
         get(&self.lock()?.requests, id)
     }
 
-    /// Removes the open request with this id and returns it, so that it can be finished.
+    /// Removes the open request with this id and returns a handle of it, so that it can be finished.
     #[must_use = "a request that is dropped counts as canceled: call `finish`, `fail` or `end`"]
     pub fn take_request(&self, id: &str) -> Option<LlmRequest> {
         Some(take(&mut self.lock()?.requests, id)?.share())
@@ -179,7 +179,7 @@ impl Calls {
         get(&self.lock()?.tools, id)
     }
 
-    /// Removes the open tool call with this id and returns it, so that it can be finished.
+    /// Removes the open tool call with this id and returns a handle of it, so that it can be finished.
     #[must_use = "a tool call that is dropped has no result: call `finish` or `end`"]
     pub fn take_tool(&self, id: &str) -> Option<ToolCall> {
         Some(take(&mut self.lock()?.tools, id)?.share())
