@@ -216,11 +216,14 @@ fn is_insecure(resolver: &mut Resolver<'_>, endpoint: &Setting) -> bool {
     let general = values.non_empty(&group.general);
     for variable in [group.of(resolver.signal), &group.general] {
         // An empty value in the environment counts as set, because it is false.
-        if let Some(is_insecure) = values.given(variable) {
-            let set = resolver.unless_managed(values.find(variable.name), general);
-            if resolver.unless_managed(set, Some(endpoint)).is_some() {
-                return *is_insecure;
-            }
+        let Some(is_insecure) = values.given(variable) else {
+            continue;
+        };
+        // A managed general variable overrides the specific one of a lower layer, and a managed endpoint both.
+        let set = resolver.unless_managed(values.find(variable.name), general);
+        let applies = resolver.unless_managed(set, Some(endpoint)).is_some();
+        if applies {
+            return *is_insecure;
         }
     }
     false
