@@ -92,6 +92,6 @@ pub(super) fn unless_managed<'v>(
 }
 
 /// Returns true if `managed` is a managed setting of a higher layer than `lower`.
-fn overrides(managed: &Setting, lower: &Setting) -> bool {
+pub(super) fn overrides(managed: &Setting, lower: &Setting) -> bool {
     managed.layer() == Layer::Managed && lower.layer() != Layer::Managed
 }
