@@ -58,7 +58,7 @@ use crate::signal::Signal;
 use otlp::OtlpConfig;
 use secret::Secret;
 use values::Values;
-use variables::Typed;
+use variables::{PerSignal, Typed};
 
 /// The whole configuration, resolved once. Resolution never fails: an invalid setting is left out or replaced by its
 /// default, and reported by [`warnings`](Self::warnings).
@@ -207,6 +207,31 @@ impl Config {
     #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
     pub(crate) fn is_set<T>(&self, variable: &Typed<T>) -> bool {
         self.values.non_empty(variable).is_some()
+    }
+
+    /// Returns true if managed settings set a variable, and not to an empty value.
+    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
+    pub(crate) fn is_managed<T>(&self, variable: &Typed<T>) -> bool {
+        let set = self.values.non_empty(variable);
+        set.is_some_and(|set| set.layer() == Layer::Managed)
+    }
+
+    /// Returns the variable of a group that applies to a signal: the signal-specific one if it is set and no managed
+    /// general one overrides it, otherwise the general one. The group must be one that is resolved by
+    /// [`Resolver::pair`](resolver::Resolver::pair).
+    #[cfg_attr(not(any(feature = "grpc", feature = "http")), allow(dead_code))]
+    pub(crate) fn effective_variable<T>(
+        &self,
+        group: &'static PerSignal<T>,
+        signal: Signal,
+    ) -> &'static Typed<T> {
+        let specific = group.of(signal);
+        let general = self.values.non_empty(&group.general);
+        let is_overridden = |set| general.is_some_and(|general| resolver::overrides(general, set));
+        match self.values.non_empty(specific) {
+            Some(set) if !is_overridden(set) => specific,
+            _ => &group.general,
+        }
     }
 
     /// Returns the exporters of a signal.

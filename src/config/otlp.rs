@@ -24,8 +24,6 @@ pub(crate) struct OtlpConfig {
     /// The endpoint. For gRPC: scheme, host and port. For HTTP: the whole URL of the requests. Never with user and
     /// password, which become a header.
     pub(crate) endpoint: http::Uri,
-    /// The variable that sets the endpoint; the general one for a default endpoint.
-    pub(crate) endpoint_variable: &'static str,
     /// True for a signal-specific HTTP URL without a path. If the receiver does not know this URL, its requests are
     /// sent to the signal's default path of OTLP.
     pub(crate) has_bare_url: bool,
@@ -54,7 +52,6 @@ impl fmt::Debug for OtlpConfig {
         f.debug_struct("OtlpConfig")
             .field("protocol", &self.protocol)
             .field("endpoint", &shown_url(&self.endpoint.to_string()))
-            .field("endpoint_variable", &self.endpoint_variable)
             .field("headers", &self.headers)
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
@@ -149,7 +146,6 @@ pub(super) fn resolve<'v>(
         protocol,
         has_bare_url: protocol != Protocol::Grpc && !is_general && parsed.url.path() == "/",
         endpoint,
-        endpoint_variable: given.map_or(variables::ENDPOINT.general.name, |_| set.variable.name),
         headers,
         timeout: values.of(&variables::TIMEOUT, signal),
         compression: values.of(&variables::COMPRESSION, signal),
@@ -216,11 +212,14 @@ fn is_insecure(resolver: &mut Resolver<'_>, endpoint: &Setting) -> bool {
     let general = values.non_empty(&group.general);
     for variable in [group.of(resolver.signal), &group.general] {
         // An empty value in the environment counts as set, because it is false.
-        if let Some(is_insecure) = values.given(variable) {
-            let set = resolver.unless_managed(values.find(variable.name), general);
-            if resolver.unless_managed(set, Some(endpoint)).is_some() {
-                return *is_insecure;
-            }
+        let Some(is_insecure) = values.given(variable) else {
+            continue;
+        };
+        // A managed general variable overrides the specific one of a lower layer, and a managed endpoint both.
+        let set = resolver.unless_managed(values.find(variable.name), general);
+        let applies = resolver.unless_managed(set, Some(endpoint)).is_some();
+        if applies {
+            return *is_insecure;
         }
     }
     false

@@ -1,5 +1,6 @@
 //! Resolution of assignments to the configuration.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,12 +147,12 @@ fn from_values(
             None => report.warn_overall(Problem::SharedSeries),
         }
     }
-    // The headers of a helper override those of variables, so managed headers override the helper of a lower layer.
-    let helper = unless_managed(
-        values.non_empty(&variables::HEADERS_HELPER),
-        values.non_empty(&variables::HEADERS.general),
-        &mut report,
-    );
+    let otlp = [&metrics.otlp, &events.otlp, &spans.otlp];
+    let otlp: Vec<_> = otlp.into_iter().flatten().collect();
+    let helper = match otlp.is_empty() {
+        true => values.non_empty(&variables::HEADERS_HELPER),
+        false => headers_helper(&values, &mut report),
+    };
     let content = ContentPolicy {
         user_prompts: values.get(&variables::LOG_USER_PROMPTS),
         tool_details: values.get(&variables::LOG_TOOL_DETAILS),
@@ -162,10 +163,7 @@ fn from_values(
     };
     report.settings = Arc::clone(&values.settings);
     report.method_settings = builder.method_settings(&mut report);
-    let over_grpc = [&metrics.otlp, &events.otlp, &spans.otlp]
-        .into_iter()
-        .flatten()
-        .any(|otlp| otlp.protocol == Protocol::Grpc);
+    let over_grpc = otlp.iter().any(|otlp| otlp.protocol == Protocol::Grpc);
 
     Config {
         enabled,
@@ -223,6 +221,21 @@ fn console<'v>(resolver: &mut Resolver<'v>, set: &'v Setting) -> Result<(), Unus
     let fact = format!("{}: console", otlp::name(resolver.signal));
     resolver.report.fact(&fact);
     Ok(())
+}
+
+/// Returns the headers helper. Its headers override those of variables, so managed headers override the helper of a
+/// lower layer. As the helper provides headers for all signals, this applies to managed headers of any signal.
+fn headers_helper<'v>(values: &'v Values, report: &mut Explanation) -> Option<&'v Setting> {
+    let group = &variables::HEADERS;
+    let of_signals = SIGNALS.map(|(signal, ..)| group.of(signal));
+    let headers = iter::once(&group.general).chain(of_signals);
+    let mut set = headers.filter_map(|variable| values.non_empty(variable));
+    let managed = set.find(|set| set.layer() == Layer::Managed);
+    unless_managed(
+        values.non_empty(&variables::HEADERS_HELPER),
+        managed,
+        report,
+    )
 }
 
 /// Returns the value of the variable with the two names in [`BETA`]; false if neither is set. The name set in the

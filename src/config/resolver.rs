@@ -66,29 +66,32 @@ impl<'v> Resolver<'v> {
         [self.unless_managed(specific, general), general]
     }
 
-    /// Returns the specific variable unless a managed general one overrides it, which is reported.
+    /// Returns `lower` unless `managed` is a managed setting of a higher layer. Reports a setting that is ignored.
     pub(super) fn unless_managed(
         &mut self,
-        specific: Option<&'v Setting>,
-        general: Option<&Setting>,
+        lower: Option<&'v Setting>,
+        managed: Option<&Setting>,
     ) -> Option<&'v Setting> {
-        unless_managed(specific, general, self.report)
+        unless_managed(lower, managed, self.report)
     }
 }
 
-/// Returns the specific variable unless a managed general one overrides it, which is reported.
+/// Returns `lower` unless `managed` is a managed setting of a higher layer. Reports a setting that is ignored.
 pub(super) fn unless_managed<'v>(
-    specific: Option<&'v Setting>,
-    general: Option<&Setting>,
+    lower: Option<&'v Setting>,
+    managed: Option<&Setting>,
     report: &mut Explanation,
 ) -> Option<&'v Setting> {
-    let managed = general.filter(|set| set.layer() == Layer::Managed);
-    if let (Some(lower), Some(managed)) = (specific, managed)
-        && lower.layer() != Layer::Managed
-    {
-        let general = managed.variable.name;
-        report.warn(&lower.winner, Problem::ManagedGeneral { general });
-        return None;
-    }
-    specific
+    let set = lower?;
+    let Some(managed) = managed.filter(|managed| overrides(managed, set)) else {
+        return lower;
+    };
+    let general = managed.variable.name;
+    report.warn(&set.winner, Problem::ManagedGeneral { general });
+    None
+}
+
+/// Returns true if `managed` is a managed setting of a higher layer than `lower`.
+pub(super) fn overrides(managed: &Setting, lower: &Setting) -> bool {
+    managed.layer() == Layer::Managed && lower.layer() != Layer::Managed
 }

@@ -42,7 +42,9 @@ pub(super) fn resolve<'v>(
 fn trust(resolver: &mut Resolver<'_>) -> Trust {
     let [specific, general] = resolver.pair(&variables::CERTIFICATE);
     let extra = resolver.values.non_empty(&variables::EXTRA_CA_CERTS);
-    match (resolver.unless_managed(specific.or(general), extra), extra) {
+    let specific = resolver.unless_managed(specific, extra);
+    let set = specific.or_else(|| resolver.unless_managed(general, extra));
+    match (set, extra) {
         (Some(set), _) => Trust::Only(file(set)),
         (None, Some(set)) => Trust::PlatformAnd(file(set)),
         (None, None) => Trust::Platform,
@@ -71,10 +73,8 @@ pub(super) fn warn_of_no_effect(resolver: &mut Resolver<'_>) {
 fn identity<'v>(resolver: &mut Resolver<'v>) -> Result<Option<IdentityFiles>, Unusable<'v>> {
     let certificates = &variables::OTLP_CLIENT_CERTIFICATE;
     let keys = &variables::OTLP_CLIENT_KEY;
-    let otel = [certificates, keys].map(|group| {
-        let [specific, general] = resolver.pair(group);
-        specific.or(general)
-    });
+    let pairs = [certificates, keys].map(|group| resolver.pair(group));
+    let otel = pairs.map(|[specific, general]| specific.or(general));
     let (values, signal) = (resolver.values, resolver.signal);
     let claude_code =
         [&variables::CLIENT_CERT, &variables::CLIENT_KEY].map(|name| values.non_empty(name));
@@ -83,7 +83,7 @@ fn identity<'v>(resolver: &mut Resolver<'v>) -> Result<Option<IdentityFiles>, Un
         set.any(|set| set.layer() == Layer::Managed)
     };
     let chosen = if is_managed(claude_code) && !is_managed(otel) {
-        for set in otel.into_iter().flatten() {
+        for set in pairs.into_iter().flatten().flatten() {
             let general = variables::CLIENT_CERT.name;
             resolver.warn(set, Problem::ManagedGeneral { general });
         }
@@ -203,6 +203,26 @@ mod tests {
                 "OTLP_CERTIFICATE",
                 none(),
             ),
+            // Each removed certificate causes a warning.
+            (
+                &[
+                    "M:NODE_EXTRA_CA_CERTS",
+                    "OTLP_LOGS_CERTIFICATE",
+                    "OTLP_CERTIFICATE",
+                ],
+                "platform+NODE_EXTRA_CA_CERTS",
+                vec![managed("NODE_EXTRA_CA_CERTS"); 2],
+            ),
+            // The managed certificate of the signal overrides the general one.
+            (
+                &[
+                    "M:NODE_EXTRA_CA_CERTS",
+                    "M:OTLP_LOGS_CERTIFICATE",
+                    "OTLP_CERTIFICATE",
+                ],
+                "OTLP_LOGS_CERTIFICATE",
+                none(),
+            ),
             (
                 &["OTLP_CLIENT_CERTIFICATE", "OTLP_CLIENT_KEY"],
                 "platform OTLP_CLIENT_CERTIFICATE+OTLP_CLIENT_KEY",
@@ -247,6 +267,17 @@ mod tests {
                 ],
                 "platform CLAUDE_CODE_CLIENT_CERT+CLAUDE_CODE_CLIENT_KEY",
                 vec![managed("CLAUDE_CODE_CLIENT_CERT"); 2],
+            ),
+            (
+                &[
+                    "M:CLAUDE_CODE_CLIENT_CERT",
+                    "M:CLAUDE_CODE_CLIENT_KEY",
+                    "OTLP_LOGS_CLIENT_CERTIFICATE",
+                    "OTLP_CLIENT_CERTIFICATE",
+                    "OTLP_CLIENT_KEY",
+                ],
+                "platform CLAUDE_CODE_CLIENT_CERT+CLAUDE_CODE_CLIENT_KEY",
+                vec![managed("CLAUDE_CODE_CLIENT_CERT"); 3],
             ),
             (
                 &[

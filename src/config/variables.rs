@@ -359,12 +359,12 @@ single! {
         "OTEL_EXPORTER_PROMETHEUS_PORT",
         "Port of the Prometheus scrape endpoint; 0 chooses a free port, which health shows. If the port is in use, the library tries it again every 5 seconds";
     CLIENT_CERT: String = PATH, All Elsewhere Ignored,
-        "CLAUDE_CODE_CLIENT_CERT", "Client certificate (PEM), if no OTEL_EXPORTER_OTLP_* variable sets a client certificate or its key";
+        "CLAUDE_CODE_CLIENT_CERT", "Client certificate (PEM), if no OTEL_EXPORTER_OTLP_* variable sets a client certificate or its key; in managed settings, it overrides those of lower layers";
     CLIENT_KEY: String = PATH, All Elsewhere Ignored,
         "CLAUDE_CODE_CLIENT_KEY", "Key of CLAUDE_CODE_CLIENT_CERT (PEM)";
     EXTRA_CA_CERTS: String = PATH, All Elsewhere Ignored,
         "NODE_EXTRA_CA_CERTS",
-        "Certificates of authorities (PEM) to trust in addition to the platform's, if OTEL_EXPORTER_OTLP_CERTIFICATE is unset";
+        "Certificates of authorities (PEM) to trust in addition to the platform's, if OTEL_EXPORTER_OTLP_CERTIFICATE is unset; in managed settings, it overrides OTEL_EXPORTER_OTLP_CERTIFICATE of lower layers";
     HTTPS_PROXY: String = URL, All Elsewhere Ignored,
         "HTTPS_PROXY",
         "Proxy for https endpoints: http://host:port, with user:password@ before the host if the proxy requires them";

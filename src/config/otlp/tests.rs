@@ -337,3 +337,22 @@ fn scheme_of_a_managed_endpoint_is_decided_by_managed_settings_only() {
         assert_eq!(problems, managed.collect::<Vec<_>>(), "{set:?}");
     }
 }
+
+/// A reconfiguration replaces an exporter whose configuration differs, which interrupts its requests.
+#[test]
+fn name_of_the_endpoint_variable_does_not_matter_for_equality() {
+    for (general, specific, protocol) in [
+        ("http://h:4317", "http://h:4317", "grpc"),
+        ("http://h", "http://h/v1/logs", "http/json"),
+        ("http://localhost:4318", "http://localhost:4318/v1/logs", ""),
+    ] {
+        let protocol = ("PROTOCOL", protocol);
+        let one = otlp(Signal::Logs, ALL, &[protocol, ("ENDPOINT", general)]).0;
+        let other = otlp(Signal::Logs, ALL, &[protocol, ("LOGS_ENDPOINT", specific)]).0;
+        assert!(one.is_some());
+        assert_eq!(one, other);
+    }
+    let default = otlp(Signal::Logs, ALL, &[]).0;
+    let specific = ("LOGS_ENDPOINT", "http://localhost:4318/v1/logs");
+    assert_eq!(default, otlp(Signal::Logs, ALL, &[specific]).0);
+}

@@ -169,6 +169,43 @@ fn managed_headers_override_the_helper_of_a_lower_layer() {
 }
 
 #[test]
+fn managed_headers_of_each_signal_override_the_helper_of_a_lower_layer() {
+    let user = r#"{"otelHeadersHelper": "user"}"#;
+    let group = &variables::HEADERS;
+    for variable in [
+        &group.general,
+        group.of(Signal::Metrics),
+        group.of(Signal::Logs),
+        group.of(Signal::Traces),
+    ] {
+        let general = variable.name;
+        let headers = format!(r#""{general}": "Authorization=managed""#);
+        let managed = MANAGED.replace(
+            r#""OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer example-token""#,
+            &headers,
+        );
+        let config = configured(&managed, user, &[]);
+        assert_eq!(config.headers_helper, None, "{general}");
+        let ignored = Problem::ManagedGeneral { general };
+        assert_eq!(problems(&config), [&ignored], "{general}");
+        // Without an exporter that sends headers, the warning would be irrelevant.
+        let off = managed.replace(
+            r#""CLAUDE_CODE_ENABLE_TELEMETRY": "1""#,
+            r#""CLAUDE_CODE_ENABLE_TELEMETRY": "0""#,
+        );
+        for managed in [off, managed.replace(r#""otlp""#, r#""console""#)] {
+            let config = configured(&managed, user, &[]);
+            assert_eq!(exporters(&config), [&None, &None, &None]);
+            assert!(
+                !problems(&config).contains(&&ignored),
+                "{:?}",
+                config.warnings()
+            );
+        }
+    }
+}
+
+#[test]
 fn managed_destinations_cannot_be_overridden() {
     let environment = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:4317"),

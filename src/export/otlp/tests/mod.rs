@@ -63,7 +63,6 @@ mod prelude {
         OtlpConfig {
             protocol,
             endpoint: format!("{endpoint}{path}").parse().unwrap(),
-            endpoint_variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
             has_bare_url: false,
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
