@@ -32,8 +32,6 @@ use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, SessionCore,
 /// let tool = prompt.tool("Bash");
 /// tool.decided(Decision::Accept, DecisionSource::Config);
 /// tool.executing();
-/// let mut command = std::process::Command::new("true");
-/// tool.child_env().apply(&mut command);
 /// // ... run it
 /// tool.finish(ToolOutcome::new().result_size_bytes(31));
 /// ```
@@ -175,11 +173,10 @@ impl ToolCall {
     ///
     /// ```
     /// # use claude_code_telemetry::{Decision, DecisionSource, Identity, Permission, Telemetry};
-    /// # use std::time::Duration;
     /// # let prompt = Telemetry::disabled().session(Identity::new()).prompt("hi");
     /// let tool = prompt.tool("Bash");
     /// let permission = Permission::new(Decision::Accept, DecisionSource::UserTemporary);
-    /// tool.decided_as(permission.waited(Duration::from_secs(3)));
+    /// tool.decided_as(permission.waited(std::time::Duration::from_secs(3)));
     /// # tool.end();
     /// ```
     pub fn decided_as(&self, permission: Permission) {
@@ -270,14 +267,7 @@ impl ToolCall {
     /// tool.executing();
     /// let mut command = std::process::Command::new("cargo");
     /// tool.child_env().apply(command.arg("test"));
-    /// # tool.end();
-    /// ```
-    ///
-    /// A command of tokio contains one of the standard library:
-    ///
-    /// ```
-    /// # use claude_code_telemetry::{Identity, Telemetry};
-    /// # let tool = Telemetry::disabled().session(Identity::new()).tool("Bash");
+    /// // A command of tokio contains one of the standard library.
     /// let mut command = tokio::process::Command::new("cargo");
     /// tool.child_env().apply(command.arg("test").as_std_mut());
     /// # tool.end();
