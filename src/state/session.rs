@@ -179,10 +179,6 @@ impl SessionCore {
 
     /// Adds the cost of a request and all four types of its tokens, including zeros.
     fn add_request(&self, snapshot: &SessionSnapshot, model: &str, usd: f64, usage: TokenUsage) {
-        if !self.telemetry.records(Signal::Metrics) {
-            self.check_cost(usd);
-            return;
-        }
         // The fast path handles only valid costs before the shutdown, and only if the registry has room for all series.
         // The slow path adds the measurements one by one, and counts those that are dropped.
         let regular = is_valid_cost(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
@@ -259,14 +255,19 @@ impl SessionCore {
         recorder_span: Option<&Arc<TraceContext>>,
     ) {
         let telemetry = &self.telemetry;
-        let records = telemetry.records(Signal::Metrics) || telemetry.records(Signal::Logs);
-        if !records || !telemetry.in_original_process() {
+        let has_metrics = telemetry.records(Signal::Metrics);
+        let has_event = telemetry.records(Signal::Logs);
+        if !(has_metrics || has_event) || !telemetry.in_original_process() {
             return;
         }
         let snapshot = self.snapshot.load();
         let (usd, usage) = (self.cost_usd(&request), request.usage());
-        self.add_request(&snapshot, request.metric_model(), usd, usage);
-        if self.telemetry.records(Signal::Logs) {
+        if has_metrics {
+            self.add_request(&snapshot, request.metric_model(), usd, usage);
+        } else {
+            self.check_cost(usd);
+        }
+        if has_event {
             self.enqueue(
                 &snapshot,
                 request,
@@ -308,7 +309,7 @@ impl SessionCore {
     }
 
     /// Returns what an event has in addition to its record. `time` is the time that the host set.
-    #[inline]
+    #[inline(always)]
     fn envelope(
         &self,
         snapshot: &SessionSnapshot,
