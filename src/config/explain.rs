@@ -89,7 +89,7 @@ const WIDEST: usize = 56;
 
 /// The resolution adds to the explanation. Each warning is kept once.
 impl Explanation {
-    /// Adds a warning about a value, and returns its message.
+    /// Adds a warning about a value, and returns its message. The value of an unknown variable is not shown.
     pub(super) fn warn(&mut self, set: &Assignment, problem: Problem) -> String {
         let shown = set.variable.is_some().then(|| set.shown.clone());
         self.add(Some(&set.name), shown, Some(&set.origin), problem)

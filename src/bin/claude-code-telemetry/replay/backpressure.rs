@@ -72,32 +72,32 @@ mod tests {
 
     #[test]
     fn backpressure_flushes_after_a_number_of_lines_or_bytes() {
-        let (to, mut pressure) = (Flushed::default(), Backpressure::default());
+        let (receiver, mut pressure) = (Flushed::default(), Backpressure::default());
         for _ in 0..3 * 4_096 - 1 {
-            to.line(&mut pressure, 1);
+            receiver.line(&mut pressure, 1);
         }
-        assert_eq!(to.times.get(), 2);
-        to.line(&mut pressure, 1);
-        assert_eq!(to.times.get(), 3);
-        to.line(&mut pressure, 8 * 1024 * 1024 - 1);
-        assert_eq!(to.times.get(), 3);
-        to.line(&mut pressure, 1);
-        assert_eq!(to.times.get(), 4);
+        assert_eq!(receiver.times.get(), 2);
+        receiver.line(&mut pressure, 1);
+        assert_eq!(receiver.times.get(), 3);
+        receiver.line(&mut pressure, 8 * 1024 * 1024 - 1);
+        assert_eq!(receiver.times.get(), 3);
+        receiver.line(&mut pressure, 1);
+        assert_eq!(receiver.times.get(), 4);
     }
 
     #[test]
     fn backpressure_waits_again_for_a_stuck_receiver_only_after_further_deliveries() {
-        let to = Flushed {
+        let receiver = Flushed {
             takes_nothing: true,
             ..Flushed::default()
         };
         let mut pressure = Backpressure::default();
-        let mut replay_many_lines = || (0..40_000).for_each(|_| to.line(&mut pressure, 100));
+        let mut replay_many_lines = || (0..40_000).for_each(|_| receiver.line(&mut pressure, 100));
         replay_many_lines();
-        assert_eq!(to.times.get(), 1);
+        assert_eq!(receiver.times.get(), 1);
         // The receiver has accepted data in the meantime, so the replay waits for it again.
-        to.delivered.set(1);
+        receiver.delivered.set(1);
         replay_many_lines();
-        assert_eq!(to.times.get(), 2);
+        assert_eq!(receiver.times.get(), 2);
     }
 }
