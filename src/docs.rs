@@ -114,7 +114,7 @@ pub mod telemetry {}
 #[doc = include_str!("../docs/TRANSCRIPT.md")]
 pub mod transcript {}
 
-/// Compiles and runs the programs in the documents that are not published here.
+/// Compiles and runs the programs in the documents that are not a part of this module.
 #[cfg(doctest)]
 mod programs {
     #[doc = include_str!("../README.md")]

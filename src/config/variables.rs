@@ -154,7 +154,7 @@ pub(crate) fn misspelled(name: &str) -> Option<&'static str> {
     let known = all().filter(|known| known.has_effect && !known.is_settings_key());
     let names = known.map(|known| known.name);
     let mut similar = names.filter(|known| is_misspelling(name, known)).peekable();
-    // Most variables of an environment are similar to none.
+    // Most variables of an environment are similar to none of these, so `nearest` has no work to do.
     similar.peek()?;
     nearest(name, similar)
 }
@@ -286,7 +286,7 @@ macro_rules! without_effect {
     };
 }
 
-// Name, type and kind; signal, source and use in a project; name; meaning.
+// Identifier, type and kind; signal, source and use in a project; name; meaning.
 single! {
     ENABLE_TELEMETRY: bool = OFF, All ClaudeCode Ignored,
         "CLAUDE_CODE_ENABLE_TELEMETRY", "Turns telemetry on";
@@ -385,7 +385,7 @@ single! {
         "no_proxy", "Another name of NO_PROXY; in the same layer, no_proxy takes precedence";
 }
 
-// Name, type and kind; use in a project; name after `OTEL_EXPORTER_OTLP_` and the signal; meaning.
+// Identifier, type and kind; use in a project; name after `OTEL_EXPORTER_OTLP_` and the signal; meaning.
 per_signal! {
     PROTOCOL: Protocol = PROTOCOLS, Ignored,
         "PROTOCOL", "OTLP protocol; unset: grpc when the endpoint's port is 4317, else http/protobuf";

@@ -31,7 +31,8 @@ pub struct RedactedBody {
 
 /// Returns `json` without thinking, within `limit` UTF-16 units.
 ///
-/// Makes one pass over the body, and a second one if an object states its `type` only after its thinking.
+/// Makes one pass over the body, and a second one if an object states its `type` only after its thinking. A body is
+/// withheld if such an object has thinking before its `type` that is an array or an object.
 pub fn redact_body(json: &str, limit: usize) -> RedactedBody {
     let written = write_redacted(json, limit, &[]).and_then(|(out, mut missed)| {
         if missed.is_empty() {

@@ -109,7 +109,7 @@ pub(super) fn fail_untried(
 ) {
     let missing = match thread {
         Ok(thread) if is_late && !thread.is_finished() => Missing::TimedOut,
-        // The channel is closed: no more results follow, and the thread ends now.
+        // The thread has ended, or the channel is closed: no more results follow, and the thread ends now.
         Ok(thread) => match thread.join() {
             Ok(Ok(())) => Missing::TimedOut,
             Ok(Err(error)) => Missing::NoResources(error),

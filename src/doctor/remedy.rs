@@ -375,11 +375,12 @@ mod tests {
     #[test]
     fn fixes_name_no_variable_that_a_managed_certificate_removes() {
         let extra = "NODE_EXTRA_CA_CERTS";
-        let both = "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE, or in NODE_EXTRA_CA_CERTS to trust the";
+        let specific =
+            "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE, or in NODE_EXTRA_CA_CERTS to trust the";
         let general = "OTEL_EXPORTER_OTLP_CERTIFICATE, or in NODE_EXTRA_CA_CERTS to trust the";
         for (managed, environment, expected) in [
             (vec![], vec![extra], general),
-            (vec![], vec!["OTLP_LOGS_CERTIFICATE"], both),
+            (vec![], vec!["OTLP_LOGS_CERTIFICATE"], specific),
             (vec![extra], vec!["OTLP_LOGS_CERTIFICATE"], extra),
             (vec![extra], vec![], extra),
             (vec![extra, "OTLP_CERTIFICATE"], vec![], general),

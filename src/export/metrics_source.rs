@@ -22,12 +22,13 @@ const USUAL_POINT_BYTES: usize = 512;
 /// permanently, before the next collection begins. The next collection covers everything that was added in the
 /// meantime. Therefore the points of a series are contiguous, and the measurements of an outage arrive in one point.
 pub(crate) struct PushReader {
+    /// The index of the reader in the registry.
     reader: usize,
     registry: Arc<Registry>,
     temporality: Temporality,
     resource_and_scope: ResourceAndScope,
-    /// The samples of the current collection that are not acknowledged, in the order of the catalog. The last batch is
-    /// the current one.
+    /// The samples of the current collection that are not acknowledged. Each batch is in the order of the catalog. The
+    /// last batch is the current one.
     batches: Vec<Vec<Sample>>,
     /// The time of the last collection.
     time: u64,
@@ -148,8 +149,8 @@ impl Source for PushReader {
         let (mut points, mut bytes) = (Vec::new(), 0);
         for sample in &samples {
             let point = self.point(sample);
-            // Two length prefixes and a tag surround each point. The metric's own fields are small compared to the
-            // limit.
+            // A tag and a length prefix, at most 8 bytes, precede each point. The metric's own fields are small
+            // compared to the limit.
             bytes += point.len() + 8;
             if bytes > max_bytes && !points.is_empty() {
                 break;

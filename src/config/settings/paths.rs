@@ -72,7 +72,7 @@ impl SettingsFiles {
         self
     }
 
-    /// Returns the paths on an operating system, named as in [`std::env::consts::OS`].
+    /// Returns the paths on the operating system `os`, a value of [`std::env::consts::OS`].
     pub(super) fn locate(
         &self,
         os: &str,

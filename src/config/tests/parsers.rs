@@ -125,7 +125,7 @@ proptest! {
         }
         let appended = endpoint.appended("/v1/logs").unwrap();
         prop_assert!(appended.path().ends_with("/v1/logs"), "{appended}");
-        // Parsing the output again yields the same URL.
+        // Parsing the output again yields the same URL. It has a scheme, so `insecure` has no effect.
         let given = endpoint.url.to_string();
         let again = Endpoint::parse(&given, !insecure).unwrap();
         prop_assert_eq!(again.url.to_string(), given);
@@ -186,7 +186,7 @@ fn range(variable: &Variable) -> Option<(u64, u64)> {
     }
 }
 
-/// Returns the words of a variable that is one of them, as its problem states them.
+/// Returns the valid words of a variable whose value must be one of a list of words, as its problem states them.
 fn words(variable: &Variable) -> Option<Vec<&'static str>> {
     match variable.kind.parse("?", false) {
         (None, problems) => problems.into_iter().find_map(|problem| match problem {

@@ -57,7 +57,7 @@ impl Row {
         self
     }
 
-    /// Adds a setting of the environment, for a variable that must be managed where the setting is.
+    /// Adds a setting of the environment, for a variable that would be ignored if only the setting were managed.
     fn needs_in_environment(mut self, name: &'static str, value: &str) -> Self {
         self.context
             .push((Layer::Environment, name, value.to_owned()));

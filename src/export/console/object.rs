@@ -87,7 +87,7 @@ pub(super) fn any(value: &AnyValue) -> Member<'_> {
         Some(OtlpValue::ArrayValue(list)) => list.values.iter().map(any).collect(),
         Some(OtlpValue::KvlistValue(map)) => object(&map.values),
         Some(OtlpValue::BytesValue(bytes)) => BASE64_STANDARD.encode(bytes).into(),
-        // References to a table of strings, which only profiles have.
+        // No value, or a reference to a table of strings, which only profiles have.
         _ => Value::Null.into(),
     }
 }
