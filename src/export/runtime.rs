@@ -100,8 +100,8 @@ impl Runtime {
         true
     }
 
-    /// Starts the private thread if a job waits for it. Returns `false` after the shutdown, which drops such jobs. After
-    /// an error, the jobs and the data that is recorded for them wait until a later call succeeds.
+    /// Starts the private thread if a job waits for it. Returns `false` after the shutdown, which drops such jobs.
+    /// After an error, the jobs and the data that is recorded for them wait until a later call succeeds.
     ///
     /// # Errors
     ///
