@@ -78,8 +78,8 @@
 //!
 //! # Further documentation
 //!
-//! - [`docs::guide`]: from your agent's events to these calls, with common mistakes. The program `examples/agent_loop` of
-//!   the package is a complete agent.
+//! - [`docs::guide`]: from your agent's events to these calls, with common mistakes. The program `examples/agent_loop`
+//!   of the package is a complete agent.
 //! - [`docs::features`]: choosing cargo features, and the cost of each.
 //! - [`docs::migrating`]: from hand-written telemetry to this crate.
 //! - [`docs::double_counting`]: for a wrapper of an agent that emits this telemetry itself.
@@ -95,15 +95,16 @@
 //! `grpc` (OTLP over gRPC), `http` (OTLP over HTTP, as protobuf and as JSON), `prometheus` (a scrape endpoint),
 //! `console` (JSON lines) and `providers` (`Telemetry::providers`, the providers of the OpenTelemetry SDK for the
 //! host's own instruments, which export to the same OTLP receivers and the same console) are on by default. An exporter
-//! that is configured but not compiled in causes a warning that names the feature. [`docs::features`] compares the costs.
+//! that is configured but not compiled in causes a warning that names the feature. [`docs::features`] compares the
+//! costs.
 //!
 //! The following are off by default:
 //!
 //! - `serde`: every record and every options type implements `serde::Deserialize` with the documented attribute names,
 //!   which [`docs::transcript`] lists;
 //! - `testing`: `Telemetry::in_memory`, telemetry that is kept in memory, for tests of the host;
-//! - `cli`: the program `claude-code-telemetry`, with the commands `replay`, `doctor`, `explain` and `catalog`. The library
-//!   does not change.
+//! - `cli`: the program `claude-code-telemetry`, with the commands `replay`, `doctor`, `explain` and `catalog`. The
+//!   library does not change.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,

@@ -63,8 +63,8 @@ impl Price {
 
 /// A table of prices by the beginning of the model's name.
 ///
-/// The longest matching prefix decides, so `claude-opus-4` covers all versions of the model, and `claude-opus-4-5` is an
-/// exception. The crate contains no prices: a host states them, in code or as JSON.
+/// The longest matching prefix decides, so `claude-opus-4` covers all versions of the model, and `claude-opus-4-5` is
+/// an exception. The crate contains no prices: a host states them, in code or as JSON.
 ///
 /// ```
 /// use claude_code_telemetry::{ApiRequest, Price, Prices, TokenUsage};
@@ -142,8 +142,8 @@ impl Prices {
 
 impl ApiRequest {
     /// Sets the cost (`cost_usd`) by the prices of the model that responded, from the [tokens](Self::tokens) that were
-    /// set before. The cost remains unknown if the table has no price for this model, if the request has no tokens, and in
-    /// [fast mode](Self::speed), which has other prices: it is sent as 0, counted as
+    /// set before. The cost remains unknown if the table has no price for this model, if the request has no tokens, and
+    /// in [fast mode](Self::speed), which has other prices: it is sent as 0, counted as
     /// [`requests_without_cost`](crate::Health::requests_without_cost), and reported once for each model.
     pub fn priced(self, prices: &Prices) -> Self {
         let usage = self.usage();

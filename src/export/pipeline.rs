@@ -113,8 +113,8 @@ impl Pipeline {
         self.report_losses(true);
     }
 
-    /// Ends the active exporter, at most until nothing may be sent any more. Releases callers at their deadlines
-    /// meanwhile.
+    /// Ends the active exporter. Waits for that at most until nothing may be sent any more ([`Control::end`]), or for
+    /// [`SETTLE`] if it was replaced. Releases callers at their deadlines meanwhile.
     async fn close(&mut self) {
         if let Some(active) = self.active.take() {
             let _ = self.control.attempt(active.close(), SETTLE, || false).await;
@@ -216,7 +216,7 @@ impl Pipeline {
                 (DesiredState::Draining { reason, .. }, _) if !self.control.has_news() => {
                     let reason = reason.take();
                     self.counters.turned_off(self.source.discard(), reason);
-                    // Both release the headers helper.
+                    // Both assignments drop the exporter's configuration, and so release the headers helper.
                     *desired = DesiredState::Off;
                     self.control.current = None;
                 }

@@ -100,8 +100,8 @@ impl Runtime {
         true
     }
 
-    /// Starts the private thread if a job waits for it. Returns `false` after the shutdown, which drops such jobs. Jobs,
-    /// and the data that is recorded for them, wait until a later call succeeds.
+    /// Starts the private thread if a job waits for it. Returns `false` after the shutdown, which drops such jobs.
+    /// After an error, the jobs and the data that is recorded for them wait until a later call succeeds.
     ///
     /// # Errors
     ///
@@ -171,8 +171,8 @@ impl Runtime {
         lock(&self.state)
     }
 
-    /// Asks every pipeline to deliver its data, and waits up to `limit` by the caller's own clock. Returns true if
-    /// everything was delivered in time.
+    /// Asks every pipeline to deliver its data, and waits up to `limit`, which this thread measures itself. Returns
+    /// true if everything was delivered in time.
     pub(crate) fn request(&self, limit: Duration, shutdown: bool) -> bool {
         let (waiter, finished) = std::sync::mpsc::channel();
         let end = std::time::Instant::now() + limit;
@@ -198,8 +198,8 @@ impl Runtime {
         }
     }
 
-    /// Sends a request to every pipeline. Returns false if a job waits for the private thread: a flush is then not sent,
-    /// and a shutdown drops such jobs, which counts the data that waits for them as lost.
+    /// Sends a request to every pipeline. Returns false if a job waits for the private thread: a flush is then not
+    /// sent, and a shutdown drops such jobs, which counts the data that waits for them as lost.
     fn send(&self, limit: Duration, shutdown: bool, waiter: Waiter) -> bool {
         let deadline = Instant::now() + limit;
         let mut state = self.lock();

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn series_without_a_session_stays_on_the_page() {
+    fn series_without_a_session_id_stays_on_the_page() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
         reader.start();

@@ -112,8 +112,8 @@ impl<K: ContentKind> Field for Gated<K> {
     }
 }
 
-/// A value that the host may set. Otherwise it is what was measured: a duration, a length, a number of attempts. Without a
-/// measurement it is 0, and 1 for attempts.
+/// A value that the host may set. Otherwise it is what was measured: a duration, a length, a number of attempts.
+/// Without a measurement it is 0, and 1 for attempts. A cost is never measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measured<T>(pub(crate) Option<T>);
 

@@ -1,8 +1,8 @@
 //! The OTLP client: export requests of every signal, three protocols, one HTTP client.
 //!
-//! A message is encoded and compressed once ([`PushExporter::encode`]), and every attempt sends these bytes, so that a receiver can
-//! distinguish a resent request from a new one. [`Client::send`] makes one attempt and returns its outcome. The caller
-//! decides when and whether to try again.
+//! A message is encoded and compressed once ([`PushExporter::encode`]), and every attempt sends these bytes, so that a
+//! receiver can distinguish a resent request from a new one. [`Client::send`] makes one attempt and returns its
+//! outcome. The caller decides when and whether to try again.
 //!
 //! | file | content |
 //! | --- | --- |
