@@ -11,9 +11,9 @@ use serde::{Serialize, Serializer};
 
 /// A text of a record or of options: a name, an id, a message.
 ///
-/// Setters and constructors take `impl Into<Text>`: a `&str`, a `String` or a `Cow<'static, str>`. Texts of up to 24
-/// bytes are stored without an allocation. A longer `&str` is copied, a longer `String` is moved, and a `'static` text
-/// of any length is neither copied nor moved if it comes from [`from_static`](Self::from_static) or from a borrowed
+/// Setters and constructors take `impl Into<Text>`: a `&str`, a `String` or a `Cow<'static, str>`. A `&str` of up to 24
+/// bytes is stored without an allocation, and a longer one is copied. A `String` is moved, and a `'static` text of any
+/// length is neither copied nor moved if it comes from [`from_static`](Self::from_static) or from a borrowed
 /// `Cow`. A `Cow` with a shorter lifetime is passed as `&cow`, which copies it, or as `cow.into_owned()`.
 ///
 /// ```
@@ -28,7 +28,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone)]
 pub struct Text(Storage);
 
-/// The longest text, in bytes, that is stored without an allocation.
+/// The longest `&str`, in bytes, that is stored without an allocation.
 const INLINE: usize = 24;
 
 #[derive(Clone)]

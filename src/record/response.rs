@@ -53,7 +53,7 @@ pub(super) struct Answer {
     speed: Speed,
     stop_reason: Option<String>,
     has_tool_call: Option<bool>,
-    /// True if an event of a streamed response contained a token.
+    /// True if a streamed response has begun a content block, which stands for its first token.
     pub(super) has_token: bool,
 }
 

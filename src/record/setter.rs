@@ -1,7 +1,8 @@
 //! Setters of records and options.
 
-/// Defines the public setter of a field, with the parameter that the type of the field determines. Strings and content that
-/// are empty count as absent. Fields that are set in another way have no setter.
+/// Defines the public setter of a field, with the parameter that the type of the field determines. An empty `Text` or
+/// content counts as absent; an empty `SharedText` is kept, because an empty terminal type replaces the detected one.
+/// Fields that are set in another way have no setter.
 macro_rules! setter {
     (required $($rest:tt)*) => {};
     (custom $($rest:tt)*) => {};

@@ -40,7 +40,7 @@ impl<'de> Deserialize<'de> for SessionOptions {
     }
 }
 
-/// Without a decision, only the span of the wait is recorded, with the decision `unknown`.
+/// Without a decision, only the span of the wait is recorded. Its decision is `span_decision`, or else `unknown`.
 impl<'de> Deserialize<'de> for Permission {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

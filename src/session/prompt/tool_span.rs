@@ -130,7 +130,7 @@ span! {
         error: ToolError = "error", "Error message";
     }
     other {
-        /// `false` when the call was abandoned.
+        /// `false` when the call ended without an outcome.
         finished: bool;
     }
 }
