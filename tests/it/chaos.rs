@@ -421,7 +421,7 @@ fn every_item_is_delivered_or_counted_under_concurrent_changes() {
         .console_writer(Screen::default())
         .start();
 
-    // These sessions hold some series during the whole run, so that the last scrape still contains them.
+    // These sessions hold every series of commits during the whole run, so that the last scrape still contains them.
     let mut ledger = Ledger::default();
     let mut held = Vec::new();
     for (session, user) in

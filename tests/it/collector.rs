@@ -107,7 +107,7 @@ impl Drop for Collector {
     }
 }
 
-/// A relay with a fixed port and a target port that can change. While the target does not listen, it closes
+/// A relay with a fixed port and a target port that can change. While the target does not listen, the relay closes
 /// connections.
 struct Relay {
     port: u16,

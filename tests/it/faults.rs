@@ -554,8 +554,8 @@ fn shutdown_is_complete_during_a_response_that_never_ends() {
             ("OTEL_METRICS_EXPORTER", "none"),
             ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
         ];
-        // A busy machine may receive the status after the deadline, or the shutdown may return after the 1 s for the body.
-        // Both need another attempt.
+        // A busy machine may receive the status after the deadline, or the shutdown may return after the 1 s for the
+        // body. Both need another attempt.
         let is_met = (0..5).any(|_| {
             receiver.clear();
             let began = Instant::now();

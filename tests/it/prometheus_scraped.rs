@@ -110,7 +110,7 @@ fn prometheus_stores_the_totals_of_a_replayed_transcript() {
         ("OTEL_RESOURCE_ATTRIBUTES", "team.id=core"),
     ];
     let mut replay = Replay::spawn(&[], variables);
-    // Another name than that of the service, so that the label can only be that of the scraped target.
+    // The scrape job has another name than the service, so that the label `job` can only be that of the scrape job.
     let mut prometheus = Prometheus::start("agents", false, port);
 
     let first = [

@@ -11,7 +11,8 @@ use crate::host::{PATIENCE, Protocol, telemetry};
 use crate::small_session::{EXTRA, assert_events, assert_metrics, finish, record_session};
 use claude_code_telemetry::Telemetry;
 
-/// Runs `host` once for each protocol, and asserts that a receiver gets all data of the session that [`record_session`] records.
+/// Runs `host` once for each protocol, and asserts that a receiver gets all data of the session that [`record_session`]
+/// records.
 fn assert_delivered(host: impl Fn(Telemetry)) {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();

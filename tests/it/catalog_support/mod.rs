@@ -18,8 +18,7 @@ pub fn receiver(protocol: &str) -> Receiver {
     }
 }
 
-/// Returns variables that turn on all signals and export to this receiver. The environment of the process is not
-/// read.
+/// Returns variables that turn on all signals and export to this receiver.
 pub fn variables(receiver: &Receiver, protocol: &str) -> Vec<(String, String)> {
     let endpoint = receiver.endpoint();
     [
@@ -38,8 +37,8 @@ pub fn variables(receiver: &Receiver, protocol: &str) -> Vec<(String, String)> {
     .into()
 }
 
-/// Returns a configuration with [`variables`] and `more` of them. The installation id is stored in a temporary
-/// directory.
+/// Returns a configuration with [`variables`] and `more` of them, which does not read the environment of the process.
+/// The installation id is stored in a temporary directory.
 pub fn config(
     receiver: &Receiver,
     protocol: &str,

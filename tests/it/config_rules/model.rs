@@ -203,7 +203,7 @@ impl Given {
             "LOGS" => "/v1/logs",
             _ => "/v1/traces",
         };
-        let port = |url: &str| {
+        let protocol_by_port = |url: &str| {
             if url.contains(":4317") {
                 "grpc"
             } else {
@@ -212,7 +212,7 @@ impl Given {
         };
         let chosen = self.chosen_protocol();
         let (protocol, endpoint) = if let Some((_, url)) = specific.filter(usable) {
-            let protocol = chosen.unwrap_or(port(url));
+            let protocol = chosen.unwrap_or(protocol_by_port(url));
             (
                 protocol,
                 if protocol == "grpc" {
@@ -222,7 +222,7 @@ impl Given {
                 },
             )
         } else if let Some((_, url)) = general.filter(usable) {
-            let protocol = chosen.unwrap_or(port(url));
+            let protocol = chosen.unwrap_or(protocol_by_port(url));
             let whole = format!("{url}{path}");
             (
                 protocol,
@@ -321,7 +321,7 @@ impl Given {
             .filter(|_| !one.as_ref().is_some_and(is_managed))
             .or(one)
             .or(all)?;
-        // The proxy can read the headers of requests without TLS.
+        // Proxies do not forward gRPC without TLS, and can read the headers of other requests without TLS.
         let readable = !secure;
         let refused =
             readable && (protocol == "grpc" || has_managed_credentials && layer != Layer::Managed);
