@@ -262,7 +262,7 @@ fn only_records_while_telemetry_is_on_are_exported() {
         };
         record(3);
         change(&telemetry, &receiver, protocol, &OFF);
-        // Data in the queue is delivered to the receiver that was configured when it was recorded.
+        // An exporter that is turned off still delivers the data in its queue to the previous receiver.
         wait_for_health(&telemetry, |health| {
             let all = &health.exporters;
             all.len() == 2 && all.iter().all(|one| one.state == ExporterState::ShutDown)
@@ -692,7 +692,7 @@ fn exporter_with_an_invalid_endpoint_is_off_until_it_is_corrected() {
     );
     let message = diagnostics.recv_timeout(PATIENCE).unwrap();
     assert_eq!(message, warnings[0].to_string());
-    // Data from before the change is delivered to the receiver that was configured then.
+    // The exporter of events is off, but still delivers the data from before the change to the previous receiver.
     receiver.wait_until(PATIENCE, |received| received.logs().len() == 1);
     let health = wait_for_health(&telemetry, |health| {
         otlp(health, Signal::Logs).state == ExporterState::Off
@@ -928,7 +928,8 @@ fn request_in_flight_during_a_change_is_delivered_once() {
     assert!(new.received().is_empty());
 }
 
-/// While the first request is in flight, the next pass becomes due: because of a flush, or because a batch is complete.
+/// A pass delivers everything recorded before it. While the first request is in flight, the next pass becomes due:
+/// because of a flush, or because a batch is complete.
 #[test]
 fn resource_changes_between_two_passes_without_a_pause() {
     let protocol = Protocol::any();

@@ -3,8 +3,9 @@
 //! The command `replay` replays `tests/transcripts/NAME.jsonl`. `NAME.json` has the variables and the expected data. In
 //! `NAME.json`, `standard` holds attributes that all items have, `prompt` is the number of an event's prompt (0 means
 //! before the first prompt), `span` and `parent_id` refer to an entry of `spans`, and `{"$present": true}` matches any
-//! string. In the expected output, `{"$any": […]}` matches what one of its values matches, `{"$traceparent": N}` the
-//! `traceparent` of span N, and `{"$otel_variables": […]}` a list of `OTEL_` names that includes these.
+//! non-empty string. In the expected output, `{"$any": […]}` matches what one of its values matches,
+//! `{"$traceparent": N}` the `traceparent` of span N, and `{"$otel_variables": […]}` a list of `OTEL_` names that
+//! includes these.
 #![cfg(all(
     feature = "grpc",
     feature = "http",

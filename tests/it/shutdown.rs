@@ -333,11 +333,11 @@ fn every_event_is_counted_when_threads_record_during_shutdown() {
 fn dropping_the_last_handle_delivers_within_the_deadline() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
-        let clones = telemetry(&receiver.endpoint(), protocol, &[]);
-        let session = clones.session(session("s"));
+        let first = telemetry(&receiver.endpoint(), protocol, &[]);
+        let session = first.session(session("s"));
         record(&session);
-        let last = clones.clone();
-        drop(clones);
+        let last = first.clone();
+        drop(first);
         record(&session);
         assert!(receiver.received().is_empty());
         drop(last);

@@ -306,7 +306,7 @@ fn measurements_of_an_outage_arrive_in_a_single_point() {
     flush(&telemetry);
     let points = points(&receiver);
     assert_delta(&points);
-    // The point that was in flight when the outage began is resent unchanged.
+    // The first point, which the receiver did not accept, is resent unchanged.
     assert_eq!(values(&select(&points, COMMITS, &[])), [1.0, 200.0]);
 }
 

@@ -390,7 +390,7 @@ fn kind(value: &Value) -> Kind {
 fn standard_attributes_come_first_on_every_span() {
     let host = Host::with([
         ("OTEL_METRICS_INCLUDE_VERSION", "true"),
-        // Spans repeat only `team`: they leave out keys of the resource itself and keys of standard attributes.
+        // Spans repeat only `team`: `service.namespace` is only for the resource, `user.id` is a standard attribute.
         (
             "OTEL_RESOURCE_ATTRIBUTES",
             "team=core,service.namespace=n,user.id=x",

@@ -52,7 +52,7 @@ async fn relay(mut client: TcpStream, port: u16, count: usize, resets: Arc<Atomi
         let _ = copy_bidirectional(&mut client, &mut server).await;
         return;
     }
-    let ended = {
+    let is_limit_reached = {
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = server.split();
         let up = async {
@@ -66,11 +66,11 @@ async fn relay(mut client: TcpStream, port: u16, count: usize, resets: Arc<Atomi
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            over = up => over,
+            is_limit_reached = up => is_limit_reached,
             () = down => false,
         }
     };
-    if ended {
+    if is_limit_reached {
         resets.fetch_add(1, Ordering::SeqCst);
         // Sends FIN and then RST: the pending write of the client fails with EPIPE instead of ECONNRESET.
         let _ = client.shutdown().await;

@@ -365,7 +365,7 @@ pub fn run(parameters: &Parameters) -> Summary {
             while recorded.records.load(Ordering::SeqCst) < due {
                 thread::sleep(Duration::from_millis(1));
             }
-            // The receiver has stored the last requests but not acknowledged them, so the host must resend them.
+            // Before the kill, the receiver stores requests without acknowledging them, so the host must resend them.
             let mute = mute_file(&receiver.item_log);
             File::create(&mute).unwrap();
             let length = || std::fs::metadata(&receiver.item_log).map_or(0, |file| file.len());
@@ -526,10 +526,10 @@ fn verify(
             totals[(kind - POINT) as usize] += f64::from_bits(*value);
         }
     }
-    let mut windows = 0;
+    let mut point_count = 0;
     for points in series.values_mut() {
         points.sort_unstable();
-        windows += points.len();
+        point_count += points.len();
         expect(
             points.windows(2).all(|pair| pair[0].1 == pair[1].0),
             "a series is not contiguous".to_owned(),
@@ -544,7 +544,7 @@ fn verify(
         COST * requests,
     ];
     text += &format!(
-        "\nmetrics: {windows} points of {} series, contiguous; {} retries",
+        "\nmetrics: {point_count} points of {} series, contiguous; {} retries",
         series.len(),
         metrics.retries
     );
