@@ -27,7 +27,7 @@ pub(crate) struct Variable<P: ?Sized = dyn Parse> {
     pub(crate) in_project: InProject,
     /// The effect of the variable, in one line.
     pub(crate) meaning: &'static str,
-    /// False for a variable of other programs, which is known, but without effect here.
+    /// False for a variable that is known, for example from the specification of OpenTelemetry, but has no effect here.
     pub(crate) has_effect: bool,
     pub(crate) kind: Kind<P>,
 }
@@ -42,7 +42,7 @@ pub(crate) enum Source {
     ClaudeCode,
     /// The specification of OpenTelemetry.
     OpenTelemetry,
-    /// Neither of them: variables of other programs or of other editions of Claude Code.
+    /// Neither of them: variables of this library, of other programs or of other versions of Claude Code.
     Elsewhere,
 }
 

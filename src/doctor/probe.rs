@@ -20,8 +20,8 @@ pub struct Probe {
     pub signal: Signal,
     /// The exporter.
     pub exporter: Exporter,
-    /// The destination: standard output, or a URL without its secret parts and the protocol; `None` when the exporter
-    /// is off.
+    /// The destination: standard output, or the protocol and a URL without its secret parts; `None` when the exporter
+    /// cannot be built.
     pub target: Option<String>,
     /// The addresses to which the host name resolves.
     pub addresses: Vec<SocketAddr>,
@@ -99,8 +99,8 @@ enum Missing {
     Panicked,
 }
 
-/// Records the reason why probes of an exporter have no result. `thread` tries them; `is_late` is true if the time
-/// limit passed.
+/// Records the reason why probes of an exporter have no result. `thread` tries them; `is_late` is true if the caller waited
+/// until the time limit, and false if the thread closed the channel of its results.
 pub(super) fn fail_untried(
     probes: &mut [Probe],
     exporter: Exporter,
@@ -109,8 +109,9 @@ pub(super) fn fail_untried(
 ) {
     let missing = match thread {
         Ok(thread) if is_late && !thread.is_finished() => Missing::TimedOut,
-        // The thread has ended, or the channel is closed: no more results follow, and the thread ends now.
+        // The thread has ended, or it has closed the channel of its results and ends now, so that this does not block.
         Ok(thread) => match thread.join() {
+            // Without an error, the thread leaves out only what its own time limit excludes.
             Ok(Ok(())) => Missing::TimedOut,
             Ok(Err(error)) => Missing::NoResources(error),
             Err(_) => Missing::Panicked,

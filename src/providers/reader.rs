@@ -122,9 +122,9 @@ impl Reader {
         }
     }
 
-    /// Turns the exporter on. If it was off, returns the work that drops the data recorded until then, so that deltas
-    /// begin at its end. Dropping the data calls the host's callbacks; the work waits at most [`CALLBACK_TIMEOUT`] for
-    /// them. A collection that begins before drops the data itself.
+    /// Turns the exporter on. If it was off, returns work that drops the data recorded before this work runs, so that
+    /// deltas begin when it ends. Dropping the data calls the host's callbacks; the work waits at most
+    /// [`CALLBACK_TIMEOUT`] for them. A collection that begins before the work runs drops the data itself.
     pub(super) fn begin(&self) -> Option<AfterOpening> {
         let was_off = self.state().replace(Phase::Off, Phase::Stale);
         let reader = self.clone();

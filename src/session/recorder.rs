@@ -342,8 +342,8 @@ pub struct Recorder {
     pub(crate) prompt: Option<Arc<PromptMark>>,
     /// The span whose children are begun here. `None` begins new traces.
     pub(crate) parent: Option<Arc<TraceContext>>,
-    /// The start of the outermost open operation around this recorder, such as the prompt. Everything inside is timed
-    /// on the clock of that operation, so that no child ends after its parent.
+    /// The start of the outermost open operation around this recorder, such as the prompt. The times inside it are this
+    /// start plus the monotonic time since then, so that no child ends after its parent if the system's clock is set.
     pub(crate) began: Option<Timestamp>,
     /// The default `llm_request.context` of model requests that are begun here.
     pub(crate) context: RequestContext,

@@ -32,7 +32,8 @@ impl SessionOptions {
     setters! {
         /// Sets the `session.id`. The default, also for an empty id, is a random UUID.
         ///
-        /// An id that was used before continues that session: its event sequence and its metric totals.
+        /// An id that was used before in the same telemetry continues that session: its event sequence and its metric
+        /// totals.
         ///
         /// ```
         /// # use claude_code_telemetry::SessionOptions;
@@ -77,7 +78,7 @@ impl SessionOptions {
         self
     }
 
-    /// Sets the workspace folders that are selected on the host (`workspace.host_paths`, only on events).
+    /// Sets the folders of the user's machine that are selected as workspace (`workspace.host_paths`, only on events).
     ///
     /// ```
     /// # use claude_code_telemetry::SessionOptions;

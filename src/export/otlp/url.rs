@@ -71,8 +71,8 @@ pub(super) fn at_path(url: &Uri, path: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Returns `host`, or an error if it looks like an IP address and is not valid. Without this check, the resolver would
-/// be asked for the text at every attempt.
+/// Returns the host, an IP address in its usual form; an error if it looks like an IP address and is not valid. Without
+/// this check, the resolver would be asked for the text at every attempt.
 fn address(host: &str) -> Result<String, &'static str> {
     if let Some(inner) = host.strip_prefix('[') {
         return match inner.strip_suffix(']').map(str::parse::<Ipv6Addr>) {
