@@ -92,11 +92,9 @@ fn replay_with_descriptor(home: &Path, input: File, redirection: &str, out: Stdi
 #[test]
 fn answers_go_to_an_inherited_pipe() {
     let (home, input) = prepared();
-    let (mut reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
     replay_with_descriptor(home.path(), input, "3>&1", writer.into());
-    let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
-    assert_answer(&text);
+    assert_answer(&std::io::read_to_string(reader).unwrap());
 }
 
 #[test]
@@ -112,11 +110,9 @@ fn answers_go_to_an_inherited_file_which_keeps_its_content() {
 #[test]
 fn answers_go_to_an_inherited_socket() {
     let (home, input) = prepared();
-    let (mut reader, writer) = UnixStream::pair().unwrap();
+    let (reader, writer) = UnixStream::pair().unwrap();
     replay_with_descriptor(home.path(), input, "3>&1", OwnedFd::from(writer).into());
-    let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
-    assert_answer(&text);
+    assert_answer(&std::io::read_to_string(reader).unwrap());
 }
 
 /// Run by the superuser, whom permissions do not stop, this test proves nothing. The test with a socket, which no user
@@ -126,13 +122,11 @@ fn answers_go_to_an_inherited_file_that_cannot_be_opened_again() {
     let (home, input) = prepared();
     let path = home.path().join("answers");
     let file = File::create(&path).unwrap();
-    let mut reader = File::open(&path).unwrap();
+    let reader = File::open(&path).unwrap();
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o000))
         .unwrap();
     replay_with_descriptor(home.path(), input, "3>&1", file.into());
-    let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
-    assert_answer(&text);
+    assert_answer(&std::io::read_to_string(reader).unwrap());
 }
 
 /// The host would otherwise wait for the end of the answers until the last process of the helper exits.

@@ -14,7 +14,7 @@ use crate::scraper::{
     Exposition, address, connect, environment, read_response, request, scrape, telemetry,
 };
 use claude_code_telemetry::{
-    Commit, Config, Exporter, ExporterHealth, ExporterState, Health, Signal, Telemetry,
+    Commit, Config, Exporter, ExporterHealth, ExporterState, Health, Session, Signal, Telemetry,
 };
 
 /// A limit far below the timeouts of flush and shutdown, which are 60 s in these tests.
@@ -160,18 +160,24 @@ fn slow_clients_do_not_block_other_clients() {
     }
 }
 
+/// Returns a client that has read only the first byte of a scrape response, and 4,000 sessions, whose long ids make the
+/// response larger than the buffers of a connection.
+fn client_that_stops_reading(telemetry: &Telemetry) -> (TcpStream, Vec<Session>) {
+    let sessions = (0..4_000)
+        .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
+        .collect();
+    let mut client = connect(address(telemetry));
+    client
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    client.read_exact(&mut [0; 1]).unwrap();
+    (client, sessions)
+}
+
 #[test]
 fn client_that_does_not_read_blocks_neither_others_nor_the_shutdown() {
     let telemetry = telemetry(&[]);
-    // Long session ids make the response larger than the buffers of a connection.
-    let sessions: Vec<_> = (0..4_000)
-        .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
-        .collect();
-    let mut lazy = connect(address(&telemetry));
-    lazy.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .unwrap();
-    let mut first = [0; 1];
-    lazy.read_exact(&mut first).unwrap();
+    let _client_and_sessions = client_that_stops_reading(&telemetry);
     assert_eq!(
         scrape(&telemetry).families["claude_code_session_count_total"]
             .samples
@@ -179,7 +185,6 @@ fn client_that_does_not_read_blocks_neither_others_nor_the_shutdown() {
         4_000
     );
     within(SOON, || telemetry.shutdown());
-    drop(sessions);
 }
 
 #[test]
@@ -429,14 +434,7 @@ fn async_flush_and_shutdown_keep_their_deadlines_while_the_scrape_endpoint_close
     // The endpoint closes for half a second only, so a busy machine may need another attempt.
     let is_met = (0..5).any(|_| {
         let telemetry = Telemetry::start(config_with("prometheus", "60000"), service());
-        // Long session ids make the response larger than the buffers of a connection.
-        let _sessions: Vec<_> = (0..4_000)
-            .map(|n| telemetry.session(session(&format!("{n:0>1000}"))))
-            .collect();
-        let mut slow = connect(address(&telemetry));
-        slow.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            .unwrap();
-        slow.read_exact(&mut [0; 1]).unwrap();
+        let _client_and_sessions = client_that_stops_reading(&telemetry);
         let began = Instant::now();
         assert!(telemetry.reconfigure(config_with("none", "50")));
         wait_for_health(&telemetry, |now| health(now).addresses.is_empty());
