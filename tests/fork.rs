@@ -10,14 +10,14 @@ mod host;
 mod scraper;
 mod support;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
-    ApiRequest, Commit, Config, Decision, DecisionSource, EarlyRecords, Identity, Service, Session,
-    Telemetry,
+    ApiRequest, Commit, Config, Decision, DecisionSource, EarlyRecords, Service, Telemetry,
 };
-use host::PATIENCE;
+use host::{PATIENCE, Protocol};
 use support::Receiver;
 
 /// Waits until no other test runs. A lock of the standard library or of the system's resolver that a thread of another
@@ -27,40 +27,37 @@ fn without_other_tests() -> MutexGuard<'static, ()> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Starts telemetry that exports all signals to `receiver`.
 fn telemetry(receiver: &Receiver) -> Telemetry {
-    let environment = [
-        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+    let traces = [
         ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
-        ("OTEL_METRICS_EXPORTER", "otlp"),
-        ("OTEL_LOGS_EXPORTER", "otlp"),
         ("OTEL_TRACES_EXPORTER", "otlp"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint()),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
     ];
-    let config = Config::builder().environment(environment).build();
-    Telemetry::start(config, Service::new("claude-code", "1.2.3"))
-}
-
-fn session(telemetry: &Telemetry) -> Session {
-    telemetry.session(Identity::new().user_id("user"))
+    host::telemetry(&receiver.endpoint(), Protocol::Grpc, &traces)
 }
 
 /// Runs `child` in a forked process. Returns true if it returned true before the alarm.
 fn in_child(child: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child uses only data of this test and the allocator, which survives a fork, and exits with `_exit`.
+    // SAFETY: the child has only the thread that forked, and a lock that another thread held at that moment is never
+    // released in the child. The child allocates, takes locks, starts threads and opens sockets, so the safety depends
+    // on who can hold these locks: the C libraries of Linux and macOS make their allocator usable after a fork, no other
+    // test runs (`without_other_tests`), the thread of libtest waits for the result of this test, and the child does
+    // not touch the threads of the receiver. Only threads of the library remain. That the child does not wait for
+    // their locks is what these tests check.
     match unsafe { libc::fork() } {
         -1 => panic!("fork failed"),
         0 => {
-            // SAFETY: see above. The alarm ends a child that hangs.
+            // SAFETY: `alarm` and `_exit` are safe in the child of a process with threads. The alarm ends a child that
+            // hangs. A panic must not leave this function: it would end the thread, and with it the process, as a success.
             unsafe {
                 libc::alarm(120);
-                libc::_exit(if child() { 0 } else { 1 })
+                let passed = catch_unwind(AssertUnwindSafe(child)).unwrap_or(false);
+                libc::_exit(if passed { 0 } else { 1 })
             }
         }
         pid => {
             let mut status = 0;
-            // SAFETY: `pid` is a child of this process.
+            // SAFETY: `pid` is a child of this process, and `status` is valid for writes.
             assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
             libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
         }
@@ -72,7 +69,7 @@ fn inherited_telemetry_neither_sends_nor_blocks_in_a_forked_child() {
     let _guard = without_other_tests();
     let receiver = Receiver::grpc();
     let telemetry = telemetry(&receiver);
-    let session = session(&telemetry);
+    let session = telemetry.session(host::session("parent"));
     let prompt = session.prompt("before the fork");
     let tool = prompt.tool("Bash");
     session.record_commit(Commit::new());
@@ -87,7 +84,7 @@ fn inherited_telemetry_neither_sends_nor_blocks_in_a_forked_child() {
         }
         tool.decided(Decision::Accept, DecisionSource::Config);
         drop(tool);
-        let other = child_telemetry.session(Identity::new().user_id("other"));
+        let other = child_telemetry.session(host::session("child"));
         other.prompt("in the child").end();
         child_telemetry.flush();
         let config = Config::builder().environment([("OTEL_LOGS_EXPORTER", "otlp")]);
@@ -102,13 +99,8 @@ fn inherited_telemetry_neither_sends_nor_blocks_in_a_forked_child() {
     let report = telemetry.shutdown();
     assert!(report.is_complete(), "{report}");
     let received = receiver.received();
-    let commits: f64 = received
-        .points()
-        .iter()
-        .filter(|point| point.name == "claude_code.commit.count")
-        .map(|point| point.value)
-        .sum();
-    assert_eq!(commits, 1.0);
+    let commits = host::select(&received.points(), "claude_code.commit.count", &[]);
+    assert_eq!(host::sum(&commits), 1.0);
     assert_eq!(received.logs().len(), 1, "only the prompt");
 }
 
@@ -127,7 +119,7 @@ fn early_records_from_before_and_after_a_fork_are_delivered_in_the_child() {
             }
         });
         let own = telemetry(&receiver);
-        let report = early.deliver_to(&session(&own));
+        let report = early.deliver_to(&own.session(host::session("child")));
         (report.delivered, report.lost) == (201, 0) && own.shutdown().is_complete()
     }));
     assert_eq!(receiver.received().accepted().logs().len(), 201);
@@ -140,17 +132,14 @@ fn new_telemetry_delivers_in_a_forked_child() {
     let parent = telemetry(&receiver);
     assert!(in_child(|| {
         let own = telemetry(&receiver);
-        session(&own).record_commit(Commit::new());
+        own.session(host::session("child"))
+            .record_commit(Commit::new());
         own.shutdown().is_complete()
     }));
     parent.shutdown();
-    let received = receiver.wait_until(PATIENCE, |received| {
-        received
-            .points()
-            .iter()
-            .any(|point| point.name == "claude_code.commit.count")
+    receiver.wait_until(PATIENCE, |received| {
+        !host::select(&received.points(), "claude_code.commit.count", &[]).is_empty()
     });
-    assert!(!received.points().is_empty());
 }
 
 #[test]
@@ -158,7 +147,7 @@ fn new_telemetry_delivers_in_a_forked_child() {
 fn prometheus_scrape_endpoint_stays_with_the_parent_after_a_fork() {
     let _guard = without_other_tests();
     let telemetry = scraper::telemetry(&[]);
-    let session = session(&telemetry);
+    let session = telemetry.session(host::session("parent"));
     session.record_commit(Commit::new());
     let address = scraper::address(&telemetry);
     assert!(in_child(|| {
