@@ -28,8 +28,8 @@ use claude_code_telemetry::{
 };
 use serde_json::Value;
 
-use crate::catalog_support::{PROTOCOLS, config, receiver};
-use crate::host::Screen;
+use crate::catalog_support::config;
+use crate::host::{Protocol, Screen};
 use crate::support::{Answer, Attributes, Received, Receiver};
 use crate::{scraper, support};
 
@@ -622,11 +622,14 @@ fn expected(flags: u8) -> Found {
 
 #[test]
 fn content_appears_only_where_its_flag_allows() {
-    let receivers = PROTOCOLS.map(|protocol| (protocol, receiver(protocol)));
+    let receivers = Protocol::all()
+        .into_iter()
+        .map(|protocol| (protocol, protocol.receiver()))
+        .collect::<Vec<_>>();
     for flags in 0..16 {
         for (protocol, receiver) in &receivers {
-            let run = Run::new(receiver, protocol, flags);
-            let case = format!("{protocol}, flags {flags:04b}");
+            let run = Run::new(receiver, *protocol, flags);
+            let case = format!("{protocol:?}, flags {flags:04b}");
             let expected = expected(flags);
 
             let sent = run.received.logs().len();
@@ -823,7 +826,7 @@ fn functions_with_strings(source: &str) -> Vec<String> {
 #[test]
 fn debug_output_of_every_public_type_is_searched() {
     let receiver = Receiver::grpc();
-    let run = Run::new(&receiver, "grpc", 15);
+    let run = Run::new(&receiver, Protocol::Grpc, 15);
     let searched: BTreeSet<_> = run.debug.iter().map(|(what, _)| what.as_str()).collect();
     let exempt: BTreeSet<_> = NO_TEXT.iter().copied().collect();
     let sources = [
@@ -855,7 +858,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(receiver: &Receiver, protocol: &str, flags: u8) -> Self {
+    fn new(receiver: &Receiver, protocol: Protocol, flags: u8) -> Self {
         let headers = format!("authorization={}", marker("header"));
         let metrics_headers = format!("authorization={}", marker("metrics_header"));
         let unknown = marker("unknown_variable");
@@ -1359,12 +1362,12 @@ fn configuration_secrets_never_appear_in_output() {
 /// A receiver that repeats the credentials in its refusal does not cause them to appear in the host's log.
 #[test]
 fn header_values_repeated_by_a_receiver_are_redacted() {
-    for protocol in PROTOCOLS {
-        let receiver = receiver(protocol);
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
         let secret = marker("header");
         let text = format!("bad token {secret}");
         receiver.answer(move |_| match protocol {
-            "grpc" => Answer::code(tonic::Code::InvalidArgument, &text),
+            Protocol::Grpc => Answer::code(tonic::Code::InvalidArgument, &text),
             _ => Answer::status(400).body("text/plain", text.as_str()),
         });
         let header = format!("authorization=Bearer%20{secret}");
@@ -1385,7 +1388,7 @@ fn header_values_repeated_by_a_receiver_are_redacted() {
             telemetry.health(),
             diagnostics.lock().unwrap()
         );
-        assert!(text.contains("bad token"), "{protocol}: {text}");
-        assert!(!text.contains(&secret), "{protocol}: {text}");
+        assert!(text.contains("bad token"), "{protocol:?}: {text}");
+        assert!(!text.contains(&secret), "{protocol:?}: {text}");
     }
 }

@@ -12,6 +12,7 @@ use prost::Message as _;
 use serde_json::json;
 
 use crate::catalog_support::{config, recorded};
+use crate::host::Protocol;
 use crate::support;
 use crate::support::{Received, Receiver};
 
@@ -33,7 +34,7 @@ fn run(more: &[(&str, &str)], what: impl FnOnce(&Telemetry)) -> (Received, Healt
     let receiver = Receiver::grpc();
     // Debug builds process a hundred megabytes slowly.
     let limit = ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "300000");
-    let (builder, _folder) = config(&receiver, "grpc", &[more, &[limit]].concat());
+    let (builder, _folder) = config(&receiver, Protocol::Grpc, &[more, &[limit]].concat());
     let telemetry = Telemetry::start(builder.build(), Service::new("claude-code", "1.2.3"));
     what(&telemetry);
     let report = telemetry.shutdown();

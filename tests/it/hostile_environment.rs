@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use crate::host::Protocol;
 use crate::support::proxy::Proxy;
-use crate::support::tls::{ALL_VERSIONS, Authority, Behavior, Files, TlsServer};
+use crate::support::tls::{Authority, Behavior, Files, TlsServer};
 use crate::support::{Attributes, Receiver};
 use claude_code_telemetry::{
     ApiRequest, Config, Decision, DecisionSource, Identity, Service, SessionOptions, Telemetry,
@@ -20,8 +21,6 @@ use serde_json::{Value, json};
 
 /// The variable with the environment that the child process gives its configuration, as `name=value` lines.
 const INJECTED: &str = "TEST_INJECTED_ENVIRONMENT";
-
-const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
 
 /// The body of the child process that the other tests run. Without the variable the test returns at once.
 #[test]
@@ -261,7 +260,7 @@ fn received_data(receiver: &Receiver) -> Vec<Value> {
     all.into_iter().map(|(_, one)| one).collect()
 }
 
-fn injected(protocol: &str, endpoint: &str, more: &str) -> String {
+fn injected(protocol: Protocol, endpoint: &str, more: &str) -> String {
     format!(
         "CLAUDE_CODE_ENABLE_TELEMETRY=1
 CLAUDE_CODE_ENHANCED_TELEMETRY_BETA=1
@@ -275,9 +274,10 @@ CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS=60000
 CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS=60000
 OTEL_RESOURCE_ATTRIBUTES=team=platform
 OTEL_EXPORTER_OTLP_HEADERS=x-ours=1
-OTEL_EXPORTER_OTLP_PROTOCOL={protocol}
+OTEL_EXPORTER_OTLP_PROTOCOL={}
 OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}
-{more}"
+{more}",
+        protocol.name()
     )
 }
 
@@ -286,14 +286,11 @@ const THIS_MACHINE: &str = if cfg!(unix) { "0.0.0.0" } else { "127.0.0.1" };
 
 #[test]
 fn hostile_environment_does_not_change_the_exported_data() {
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         let proxy = Proxy::start();
         let folder = folder_with_settings(&proxy.url());
         let sent = |environment: &BTreeMap<&'static str, String>| {
-            let receiver = match protocol {
-                "grpc" => Receiver::grpc(),
-                _ => Receiver::http(),
-            };
+            let receiver = protocol.receiver();
             let endpoint = format!("http://{THIS_MACHINE}:{}", receiver.port());
             run(
                 &injected(protocol, &endpoint, ""),
@@ -309,31 +306,19 @@ fn hostile_environment_does_not_change_the_exported_data() {
         assert!(expected.len() > 15, "{expected:#?}");
         let hostile = sent(&hostile(&proxy.url(), &folder.path("")));
         for (expected, found) in expected.iter().zip(&hostile) {
-            assert_eq!(expected, found, "{protocol}");
+            assert_eq!(expected, found, "{protocol:?}");
         }
-        assert_eq!(expected.len(), hostile.len(), "{protocol}");
-        assert_eq!(proxy.requests(), [], "{protocol}");
+        assert_eq!(expected.len(), hostile.len(), "{protocol:?}");
+        assert_eq!(proxy.requests(), [], "{protocol:?}");
     }
 }
 
 #[test]
 fn hostile_environment_does_not_change_the_tls_connection() {
     let authority = Authority::new("ours");
-    for protocol in PROTOCOLS {
-        let receiver = match protocol {
-            "grpc" => Receiver::grpc(),
-            _ => Receiver::http(),
-        };
-        let behavior = Behavior {
-            issued: authority.local(),
-            clients: None,
-            protocol: if protocol == "grpc" {
-                b"h2"
-            } else {
-                b"http/1.1"
-            },
-            versions: ALL_VERSIONS,
-        };
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
+        let behavior = Behavior::new(authority.local(), protocol == Protocol::Grpc);
         let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         let proxy = Proxy::start();
         let folder = folder_with_settings(&proxy.url());
@@ -350,7 +335,7 @@ fn hostile_environment_does_not_change_the_tls_connection() {
         for handshake in tls_server.handshakes() {
             assert!(!handshake.client_certificate);
         }
-        assert_eq!(proxy.requests(), [], "{protocol}");
+        assert_eq!(proxy.requests(), [], "{protocol:?}");
         // SSLKEYLOGFILE names this file, but no TLS keys were written to it.
         assert!(!folder.path("missing.pem").exists());
     }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::catalog_support;
 use crate::catalog_support::{config, delivered, recorded};
+use crate::host::Protocol;
 use crate::support::{Attributes, Message, Received, Receiver};
 
 fn kim() -> Identity {
@@ -159,7 +160,7 @@ fn metrics_include_variables_apply_to_all_signals() {
 #[test]
 fn email_is_omitted_when_the_host_turns_it_off() {
     let receiver = Receiver::grpc();
-    let (builder, _folder) = config(&receiver, "grpc", &[]);
+    let (builder, _folder) = config(&receiver, Protocol::Grpc, &[]);
     let received = delivered(&receiver, builder.user_email(false), |telemetry| {
         let session = telemetry.session(kim());
         one_of_each(session.prompt("hi").recorder());
@@ -466,7 +467,7 @@ fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
     let diagnostics = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&diagnostics);
     let config = Config::builder()
-        .environment(catalog_support::variables(&receiver, "grpc"))
+        .environment(catalog_support::variables(&receiver, Protocol::Grpc))
         .installation_id_path(path)
         .build();
     let telemetry = Telemetry::builder(config, Service::new("claude-code", "1"))
@@ -525,7 +526,7 @@ fn unwritable_installation_id_is_stable_in_the_process_and_reported() {
 #[test]
 fn event_numbers_are_strings_when_configured() {
     let receiver = Receiver::grpc();
-    let (builder, _folder) = config(&receiver, "grpc", &[]);
+    let (builder, _folder) = config(&receiver, Protocol::Grpc, &[]);
     let builder = builder.number_encoding(NumberEncoding::Text);
     let received = delivered(&receiver, builder, |telemetry| {
         let session = telemetry.session(kim());

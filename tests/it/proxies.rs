@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::catalog_support::{PROTOCOLS, receiver};
 use crate::events_host::{LONG, Variable, configuration, exporter, last_error, record, start};
+use crate::host::Protocol;
 use crate::support::proxy::Proxy;
 use crate::support::tls::{Authority, Behavior, Files, TlsServer};
 use crate::support::{Receiver, black_hole, refused_port};
@@ -55,10 +55,10 @@ struct Secure {
 }
 
 impl Secure {
-    fn new(protocol: &str) -> Self {
-        let receiver = receiver(protocol);
+    fn new(protocol: Protocol) -> Self {
+        let receiver = protocol.receiver();
         let (authority, files) = (Authority::new("ours"), Files::new());
-        let behavior = Behavior::new(authority.issue(&[HOST]), protocol == "grpc");
+        let behavior = Behavior::new(authority.issue(&[HOST]), protocol == Protocol::Grpc);
         Self {
             tls_server: TlsServer::in_front_of(receiver.port(), &behavior),
             receiver,
@@ -74,7 +74,7 @@ impl Secure {
 
 #[test]
 fn plain_text_requests_are_forwarded() {
-    for protocol in ["http/protobuf", "http/json"] {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             let receiver = Receiver::http();
             let proxy = Proxy::start().route("collector.test:4318", receiver.port());
@@ -98,7 +98,7 @@ fn plain_text_requests_are_forwarded() {
 
 #[test]
 fn tls_requests_go_through_a_tunnel() {
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         for (endpoint, authority) in [
             ("https://collector.test", "collector.test:443"),
             ("https://collector.test:4318", "collector.test:4318"),
@@ -122,7 +122,7 @@ fn tls_requests_go_through_a_tunnel() {
 fn credentials_in_the_proxy_url_are_sent_only_to_the_proxy() {
     // The Base64 form of `user:pass word`.
     let authorization = "Basic dXNlcjpwYXNzIHdvcmQ=";
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         let secure = Secure::new(protocol);
         let plain = Receiver::http();
         let proxy = Proxy::start()
@@ -134,7 +134,7 @@ fn credentials_in_the_proxy_url_are_sent_only_to_the_proxy() {
             ("HTTPS_PROXY", "https://collector.test", &secure.receiver),
             ("HTTP_PROXY", "http://collector.test:4318", &plain),
         ] {
-            if protocol == "grpc" && variable == "HTTP_PROXY" {
+            if protocol == Protocol::Grpc && variable == "HTTP_PROXY" {
                 continue;
             }
             let mut more = vec![];
@@ -180,9 +180,13 @@ fn error_names_a_proxy_that_refuses_connections() {
     let port = refused_port();
     let name = port.endpoint().replace("http://", "");
     for (protocol, endpoint, variable) in [
-        ("http/protobuf", "http://collector.test:4318", "HTTP_PROXY"),
-        ("http/json", "https://collector.test", "HTTPS_PROXY"),
-        ("grpc", "https://collector.test:4317", "ALL_PROXY"),
+        (
+            Protocol::HttpProtobuf,
+            "http://collector.test:4318",
+            "HTTP_PROXY",
+        ),
+        (Protocol::HttpJson, "https://collector.test", "HTTPS_PROXY"),
+        (Protocol::Grpc, "https://collector.test:4317", "ALL_PROXY"),
     ] {
         let telemetry = start(protocol, endpoint, &[(variable, &port.endpoint())]);
         let message = format!("connection refused by the proxy {name} ({variable})");
@@ -193,7 +197,7 @@ fn error_names_a_proxy_that_refuses_connections() {
 /// A proxy of these tests responds with status 502 to a request for a host without a route.
 #[test]
 fn error_names_a_proxy_that_cannot_reach_the_receiver() {
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         let proxy = Proxy::start();
         let name = proxy.name();
         let set = [("HTTPS_PROXY", &*proxy.url())];
@@ -214,7 +218,7 @@ fn error_names_a_proxy_that_cannot_reach_the_receiver() {
     }
     let proxy = Proxy::start();
     let set = [("HTTP_PROXY", &*proxy.url())];
-    let telemetry = start("http/json", "http://collector.test", &set);
+    let telemetry = start(Protocol::HttpJson, "http://collector.test", &set);
     let name = proxy.name();
     assert_fails(
         &telemetry,
@@ -227,7 +231,7 @@ fn error_names_a_server_that_is_not_a_proxy() {
     let grpc = Receiver::grpc();
     let name = grpc.endpoint().replace("http://", "");
     let set = [("HTTPS_PROXY", &*grpc.endpoint())];
-    let telemetry = start("http/protobuf", "https://collector.test", &set);
+    let telemetry = start(Protocol::HttpProtobuf, "https://collector.test", &set);
     assert_fails(
         &telemetry,
         &format!("the proxy {name} (HTTPS_PROXY) does not speak HTTP/1: is it a proxy?"),
@@ -239,7 +243,7 @@ fn error_names_a_server_that_is_not_a_proxy() {
         ("HTTPS_PROXY", &*silent.endpoint()),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "40"),
     ];
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         let telemetry = start(protocol, "https://collector.test", &set);
         assert_fails(
             &telemetry,
@@ -252,7 +256,7 @@ fn error_names_a_server_that_is_not_a_proxy() {
 
 #[test]
 fn receiver_certificate_is_verified_through_a_tunnel() {
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         let secure = Secure::new(protocol);
         let files = Files::new();
         let other = files.write("other.pem", Authority::new("other").pem());
@@ -275,11 +279,8 @@ fn receiver_certificate_is_verified_through_a_tunnel() {
 
 #[test]
 fn localhost_is_reached_without_the_proxy() {
-    for protocol in PROTOCOLS {
-        let receiver = match protocol {
-            "grpc" => Receiver::grpc(),
-            _ => Receiver::http(),
-        };
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
         let proxy = Proxy::start();
         let set = [("ALL_PROXY", &*proxy.url())];
         let endpoint = format!("http://localhost:{}", receiver.port());
@@ -296,7 +297,7 @@ fn localhost_is_reached_without_the_proxy() {
 #[cfg(unix)]
 #[test]
 fn hosts_in_no_proxy_are_reached_without_the_proxy() {
-    for protocol in ["http/protobuf", "http/json"] {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         for (no_proxy, directly) in [("0.0.0.0", true), ("*", true), ("0.0.0.0:1,x", false)] {
             let receiver = Receiver::http();
             let name = format!("0.0.0.0:{}", receiver.port());
@@ -323,7 +324,7 @@ fn invalid_proxy_url_is_a_warning() {
             "write one such as http://proxy:3128",
         ),
     ] {
-        let config = configuration("http/json", "https://h", &[("HTTPS_PROXY", text)]);
+        let config = configuration(Protocol::HttpJson, "https://h", &[("HTTPS_PROXY", text)]);
         let [warning] = config.warnings() else {
             panic!("{:?}", config.warnings());
         };
@@ -340,7 +341,7 @@ fn invalid_proxy_url_is_a_warning() {
 #[test]
 fn plain_text_grpc_bypasses_the_proxy_with_a_warning() {
     let set = [("HTTP_PROXY", "http://proxy:3128")];
-    let config = configuration("grpc", "http://collector.test:4317", &set);
+    let config = configuration(Protocol::Grpc, "http://collector.test:4317", &set);
     let [warning] = config.warnings() else {
         panic!("{:?}", config.warnings());
     };
@@ -349,7 +350,7 @@ fn plain_text_grpc_bypasses_the_proxy_with_a_warning() {
         "HTTP_PROXY=http://proxy:3128 (environment): not used for OTLP over gRPC without TLS, which proxies do not forward: collector.test:4317 is connected to directly; use OTLP over HTTP or an https:// endpoint, or name the host in NO_PROXY"
     );
     let exempt = [set[0], ("NO_PROXY", ".test")];
-    let config = configuration("grpc", "http://collector.test:4317", &exempt);
+    let config = configuration(Protocol::Grpc, "http://collector.test:4317", &exempt);
     assert_eq!(config.warnings(), []);
 }
 

@@ -7,8 +7,8 @@ mod version_1;
 
 use std::time::{Duration, Instant};
 
-use crate::catalog_support::{PROTOCOLS, receiver};
 use crate::events_host::{LONG, Variable, configuration, exporter, last_error, record, start};
+use crate::host::Protocol;
 use crate::support;
 use crate::support::Receiver;
 use crate::support::tls::{
@@ -20,8 +20,8 @@ const CA: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
 const KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
 
-fn behavior(protocol: &str, issued: Issued) -> Behavior {
-    Behavior::new(issued, protocol == "grpc")
+fn behavior(protocol: Protocol, issued: Issued) -> Behavior {
+    Behavior::new(issued, protocol == Protocol::Grpc)
 }
 
 /// Records a prompt, and asserts that its event arrives.
@@ -67,13 +67,13 @@ fn certificate_of_the_configured_authority_is_accepted() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         for (host, versions) in [
             ("localhost", ALL_VERSIONS),
             ("127.0.0.1", ALL_VERSIONS),
             ("localhost", ONLY_1_2),
         ] {
-            let receiver = receiver(protocol);
+            let receiver = protocol.receiver();
             let behavior = Behavior {
                 versions,
                 ..behavior(protocol, authority.local())
@@ -88,12 +88,12 @@ fn certificate_of_the_configured_authority_is_accepted() {
             ];
             let telemetry = start(protocol, &endpoint, &all);
             record(&telemetry);
-            assert!(telemetry.flush_within(LONG).is_complete(), "{protocol}");
+            assert!(telemetry.flush_within(LONG).is_complete(), "{protocol:?}");
             let received = receiver.received().accepted();
             assert!(!received.logs().is_empty() && !received.points().is_empty());
             assert!(!received.spans().is_empty());
             let requests = received.requests.iter();
-            for request in requests.filter(|_| protocol != "grpc") {
+            for request in requests.filter(|_| protocol != Protocol::Grpc) {
                 let name = format!("{host}:{}", tls_server.port());
                 assert_eq!(request.headers["host"], name);
             }
@@ -102,7 +102,7 @@ fn certificate_of_the_configured_authority_is_accepted() {
                 client_certificate: false,
             };
             // There is one connection for each signal.
-            assert_eq!(tls_server.handshakes(), vec![expected; 3], "{protocol}");
+            assert_eq!(tls_server.handshakes(), vec![expected; 3], "{protocol:?}");
         }
     }
     // The exporters leave the default crypto provider of the process to the host.
@@ -115,8 +115,8 @@ fn configured_self_signed_certificate_is_accepted() {
     let issued = support::tls::self_signed(&["localhost"]);
     let files = Files::new();
     let ca = files.write("ca.pem", &issued.certificate);
-    for protocol in PROTOCOLS {
-        let receiver = receiver(protocol);
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
         let tls_server =
             TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
         let endpoint = format!("https://localhost:{}", tls_server.port());
@@ -132,7 +132,7 @@ fn configured_client_certificate_is_presented() {
     let ca = files.write("ca.pem", authority.pem());
     let certificate = files.write("client.pem", &client.certificate);
     let key = files.write("client.key", &client.key);
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         for (names, versions) in [
             ([CERTIFICATE, KEY], ALL_VERSIONS),
             ([CERTIFICATE, KEY], ONLY_1_2),
@@ -141,7 +141,7 @@ fn configured_client_certificate_is_presented() {
                 ALL_VERSIONS,
             ),
         ] {
-            let receiver = receiver(protocol);
+            let receiver = protocol.receiver();
             let behavior = Behavior {
                 clients: Some(clients.pem().to_owned()),
                 versions,
@@ -168,9 +168,9 @@ fn error_explains_a_missing_or_foreign_client_certificate() {
     let foreign = authority.issue(&["agent"]);
     let certificate = files.write("client.pem", &foreign.certificate);
     let key = files.write("client.key", &foreign.key);
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         for versions in [ALL_VERSIONS, ONLY_1_2] {
-            let receiver = receiver(protocol);
+            let receiver = protocol.receiver();
             let behavior = Behavior {
                 clients: Some(clients.pem().to_owned()),
                 versions,
@@ -240,13 +240,13 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
             "the certificate of it is not signed by a known authority: the file of NODE_EXTRA_CA_CERTS does not hold its authority",
         ),
     ];
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         for (issued, variables, expected) in &cases {
             // If the platform has no authorities, the exporter is off.
             if variables.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
                 continue;
             }
-            let receiver = receiver(protocol);
+            let receiver = protocol.receiver();
             let tls_server =
                 TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
             let name = format!("localhost:{}", tls_server.port());
@@ -263,8 +263,8 @@ fn node_extra_ca_certs_is_trusted_unless_an_otlp_authority_is_set() {
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
     let wrong = files.write("wrong.pem", other.pem());
-    for protocol in PROTOCOLS {
-        let receiver = receiver(protocol);
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
         let tls_server =
             TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
         let name = format!("localhost:{}", tls_server.port());
@@ -283,8 +283,8 @@ fn error_explains_a_server_without_tls_at_an_https_endpoint() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
-    for protocol in PROTOCOLS {
-        let receiver = receiver(protocol);
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
         let name = format!("127.0.0.1:{}", receiver.port());
         let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
         assert_fails(&telemetry, &name, |message| {
@@ -297,8 +297,8 @@ fn error_explains_a_server_without_tls_at_an_https_endpoint() {
 #[test]
 fn error_explains_a_tls_server_at_an_http_endpoint() {
     let authority = Authority::new("ours");
-    for protocol in PROTOCOLS {
-        let receiver = receiver(protocol);
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
         let tls_server =
             TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
         let name = format!("127.0.0.1:{}", tls_server.port());
@@ -317,14 +317,18 @@ fn error_explains_another_protocol_over_tls() {
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
     for (ours, theirs, expected) in [
-        ("grpc", "http/json", "it does not speak HTTP/2 over TLS"),
         (
-            "http/json",
-            "grpc",
+            Protocol::Grpc,
+            Protocol::HttpJson,
+            "it does not speak HTTP/2 over TLS",
+        ),
+        (
+            Protocol::HttpJson,
+            Protocol::Grpc,
             "it does not speak HTTP/1.1 over TLS: is it an OTLP/gRPC endpoint?",
         ),
     ] {
-        let receiver = receiver(theirs);
+        let receiver = theirs.receiver();
         let tls_server =
             TlsServer::in_front_of(receiver.port(), &behavior(theirs, authority.local()));
         let name = format!("localhost:{}", tls_server.port());
@@ -338,7 +342,7 @@ fn tls_handshake_ends_at_the_deadline() {
     let authority = Authority::new("ours");
     let files = Files::new();
     let ca = files.write("ca.pem", authority.pem());
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         let hole = support::black_hole();
         let endpoint = hole.endpoint().replace("http:", "https:");
         let timeout = [(CA, ca.as_str()), ("OTEL_EXPORTER_OTLP_TIMEOUT", "300")];
@@ -494,7 +498,7 @@ fn unusable_files_turn_off_only_their_exporter() {
             "the key does not belong to the certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE; set the two together",
         ),
     ];
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         for (set, variable, problem) in &cases {
             let receiver = Receiver::http();
             let more: Vec<_> = set
@@ -538,7 +542,7 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
     let files = Files::new();
     let missing = files.path("missing.pem");
     let config = configuration(
-        "grpc",
+        Protocol::Grpc,
         "https://localhost:1",
         &[("NODE_EXTRA_CA_CERTS", missing.to_str().unwrap())],
     );
@@ -552,12 +556,12 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
             .contains("ignored: the file cannot be read")
     );
     // The file is used once it exists.
-    for protocol in PROTOCOLS {
-        let receiver = receiver(protocol);
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
         let tls_server =
             TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
         let endpoint = format!("https://localhost:{}", tls_server.port());
-        let extra = files.path(&protocol.replace('/', "-"));
+        let extra = files.path(&protocol.name().replace('/', "-"));
         let variables = [("NODE_EXTRA_CA_CERTS", extra.to_str().unwrap())];
         let config = configuration(protocol, &endpoint, &variables);
         let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
@@ -573,7 +577,7 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
 #[test]
 fn telemetry_certificates_without_tls_are_reported() {
     let config = configuration(
-        "grpc",
+        Protocol::Grpc,
         "http://localhost:1",
         &[
             (CA, "/nonexistent"),
@@ -625,8 +629,8 @@ fn signal_specific_certificates_apply_to_that_signal() {
             files.write("other.key", &other.key),
         ),
     ];
-    for protocol in PROTOCOLS {
-        let receivers = [receiver(protocol), receiver(protocol)];
+    for protocol in Protocol::all() {
+        let receivers = [protocol.receiver(), protocol.receiver()];
         let behaviors =
             [(&general, &clients), (&special, &others)].map(|(server, clients)| Behavior {
                 clients: Some(clients.pem().to_owned()),
@@ -638,7 +642,7 @@ fn signal_specific_certificates_apply_to_that_signal() {
         ];
         let of_logs = format!("https://localhost:{}/v1/logs", tls_servers[1].port());
         let of_logs = match protocol {
-            "grpc" => of_logs.trim_end_matches("/v1/logs"),
+            Protocol::Grpc => of_logs.trim_end_matches("/v1/logs"),
             _ => &of_logs,
         };
         let mut more: Vec<_> = set
@@ -652,7 +656,7 @@ fn signal_specific_certificates_apply_to_that_signal() {
         let endpoint = format!("https://localhost:{}", tls_servers[0].port());
         let telemetry = start(protocol, &endpoint, &more);
         record(&telemetry);
-        assert!(telemetry.flush_within(LONG).is_complete(), "{protocol}");
+        assert!(telemetry.flush_within(LONG).is_complete(), "{protocol:?}");
         let received = receivers.map(|receiver| receiver.received().accepted());
         assert!(!received[0].points().is_empty() && received[0].logs().is_empty());
         assert!(!received[1].logs().is_empty() && received[1].points().is_empty());
@@ -661,7 +665,7 @@ fn signal_specific_certificates_apply_to_that_signal() {
 
 #[test]
 fn renewed_files_are_used_after_a_failure() {
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         let authorities = [Authority::new("first"), Authority::new("second")];
         let clients = [Authority::new("clients"), Authority::new("new clients")];
         let files = Files::new();
@@ -678,7 +682,7 @@ fn renewed_files_are_used_after_a_failure() {
             ..behavior(protocol, authorities[generation].local())
         });
         let [ca, certificate, key] = write(0);
-        let mut receiver = receiver(protocol);
+        let mut receiver = protocol.receiver();
         let tls_server = TlsServer::in_front_of(receiver.port(), &behaviors[0]);
         let name = format!("localhost:{}", tls_server.port());
         let variables = [

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use claude_code_telemetry::{Config, ExporterHealth, Service, SessionOptions, Signal, Telemetry};
 
+use super::host::Protocol;
+
 /// A timeout that exceeds the duration of every step.
 pub const LONG: Duration = Duration::from_secs(60);
 
@@ -13,14 +15,14 @@ pub type Variable<'a> = (&'a str, &'a str);
 
 /// Builds a configuration that exports only events, with credentials, unless `more` adds other signals. The events are
 /// sent only by a flush.
-pub fn configuration(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Config {
+pub fn configuration(protocol: Protocol, endpoint: &str, more: &[Variable<'_>]) -> Config {
     let base = [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
         ("OTEL_LOGS_EXPORTER", "otlp"),
         ("OTEL_LOGS_EXPORT_INTERVAL", "3600000"),
         ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "50"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer CANARY"),
     ];
@@ -31,9 +33,9 @@ pub fn configuration(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> C
 }
 
 /// Starts telemetry with such a configuration, which must cause no warning.
-pub fn start(protocol: &str, endpoint: &str, more: &[Variable<'_>]) -> Telemetry {
+pub fn start(protocol: Protocol, endpoint: &str, more: &[Variable<'_>]) -> Telemetry {
     let config = configuration(protocol, endpoint, more);
-    assert_eq!(config.warnings(), [], "{protocol} {more:?}");
+    assert_eq!(config.warnings(), [], "{protocol:?} {more:?}");
     Telemetry::start(config, Service::new("claude-code", "1.2.3"))
 }
 

@@ -5,21 +5,11 @@ use std::time::Duration;
 
 use claude_code_telemetry::{Config, ConfigBuilder, Service, Telemetry};
 
+use super::host::Protocol;
 use super::support::{Received, Receiver};
 
-/// The OTLP protocols.
-pub const PROTOCOLS: [&str; 3] = ["grpc", "http/protobuf", "http/json"];
-
-/// Starts a receiver that speaks this protocol.
-pub fn receiver(protocol: &str) -> Receiver {
-    match protocol {
-        "grpc" => Receiver::grpc(),
-        _ => Receiver::http(),
-    }
-}
-
 /// Returns variables that turn on all signals and export to this receiver.
-pub fn variables(receiver: &Receiver, protocol: &str) -> Vec<(String, String)> {
+pub fn variables(receiver: &Receiver, protocol: Protocol) -> Vec<(String, String)> {
     let endpoint = receiver.endpoint();
     [
         ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -27,7 +17,7 @@ pub fn variables(receiver: &Receiver, protocol: &str) -> Vec<(String, String)> {
         ("OTEL_METRICS_EXPORTER", "otlp"),
         ("OTEL_LOGS_EXPORTER", "otlp"),
         ("OTEL_TRACES_EXPORTER", "otlp"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
         // Slow operations of debug builds must not time out.
         ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
@@ -41,7 +31,7 @@ pub fn variables(receiver: &Receiver, protocol: &str) -> Vec<(String, String)> {
 /// The installation id is stored in a temporary directory.
 pub fn config(
     receiver: &Receiver,
-    protocol: &str,
+    protocol: Protocol,
     more: &[(&str, &str)],
 ) -> (ConfigBuilder, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -73,7 +63,7 @@ pub fn delivered(
 /// Like [`delivered`], over gRPC and with more variables.
 pub fn recorded(more: &[(&str, &str)], what: impl FnOnce(&Telemetry)) -> Received {
     let receiver = Receiver::grpc();
-    let (config, _folder) = config(&receiver, "grpc", more);
+    let (config, _folder) = config(&receiver, Protocol::Grpc, more);
     delivered(&receiver, config, what)
 }
 

@@ -10,9 +10,9 @@ const NOT_IN_FILE: &str = "the certificate of it is marked as an authority's (CA
 
 /// Asserts that telemetry which trusts `ca` rejects a receiver that presents `issued`, with the expected error.
 fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         for versions in [ALL_VERSIONS, ONLY_1_2] {
-            let receiver = receiver(protocol);
+            let receiver = protocol.receiver();
             let behavior = Behavior {
                 versions,
                 ..behavior(protocol, issued.clone())
@@ -32,7 +32,7 @@ fn self_signed_authority_is_accepted_when_a_configured_file_contains_it() {
     let files = Files::new();
     let single = files.write("alone.pem", server.pem());
     let bundle = files.write("bundle.pem", format!("{}{}", other.pem(), server.pem()));
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         for (host, versions, trust) in [
             ("localhost", ALL_VERSIONS, (CA, &single)),
             ("localhost", ONLY_1_2, (CA, &single)),
@@ -41,7 +41,7 @@ fn self_signed_authority_is_accepted_when_a_configured_file_contains_it() {
         ] {
             // The certificate itself, and a certificate that it signed.
             for issued in [server.self_issued(), server.local()] {
-                let receiver = receiver(protocol);
+                let receiver = protocol.receiver();
                 let behavior = Behavior {
                     versions,
                     ..behavior(protocol, issued)
@@ -114,9 +114,9 @@ fn self_signed_authority_is_rejected_without_proof_of_its_key() {
 fn self_signed_authority_is_accepted_after_it_was_added_to_the_file() {
     let server = Authority::for_names(LOCAL);
     let files = Files::new();
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         let ca = files.write("ca.pem", server.pem());
-        let receiver = receiver(protocol);
+        let receiver = protocol.receiver();
         let renewed = server.renewed_self_issued();
         let tls_server =
             TlsServer::in_front_of(receiver.port(), &behavior(protocol, renewed.clone()));

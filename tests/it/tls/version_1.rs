@@ -84,9 +84,9 @@ fn version_1_client_certificate_is_presented() {
     let ca = files.write("ca.pem", authority.pem());
     let certificate = files.write("client.pem", &client.certificate);
     let key = files.write("client.key", &client.key);
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         for versions in [ALL_VERSIONS, ONLY_1_2] {
-            let receiver = receiver(protocol);
+            let receiver = protocol.receiver();
             let behavior = Behavior {
                 versions,
                 ..behavior(protocol, authority.local())
@@ -113,8 +113,8 @@ fn error_explains_a_rejected_version_1_client_certificate() {
     let ca = files.write("ca.pem", authority.pem());
     let certificate = files.write("client.pem", &client.certificate);
     let key = files.write("client.key", &client.key);
-    for protocol in PROTOCOLS {
-        let receiver = receiver(protocol);
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
         let behavior = Behavior {
             clients: Some(clients.pem().to_owned()),
             ..behavior(protocol, authority.local())
@@ -141,7 +141,7 @@ fn version_1_client_certificate_with_another_key_is_a_warning() {
     let other = Authority::new("other").issue(&["agent"]);
     let certificate = files.write("client.pem", version_1().certificate);
     let key = files.write("client.key", &other.key);
-    for protocol in PROTOCOLS {
+    for protocol in Protocol::all() {
         let identity = [(CERTIFICATE, certificate.as_str()), (KEY, key.as_str())];
         let config = configuration(protocol, "https://localhost:1", &identity);
         let [warning] = config.warnings() else {
@@ -162,8 +162,8 @@ fn version_1_server_certificate_is_rejected_with_the_reason() {
     let ca = files.write("ca.pem", format!("{}{}", other.pem(), server.certificate));
     // `it` stands for the endpoint.
     let expected = "the certificate of it has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName";
-    for protocol in PROTOCOLS {
-        let receiver = receiver(protocol);
+    for protocol in Protocol::all() {
+        let receiver = protocol.receiver();
         let tls_server =
             TlsServer::in_front_of(receiver.port(), &behavior(protocol, server.clone()));
         let name = format!("localhost:{}", tls_server.port());
