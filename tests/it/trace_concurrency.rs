@@ -6,6 +6,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use crate::host::otlp;
 use crate::support::Span;
 use crate::traces;
 use crate::traces::{Host, Spans};
@@ -107,11 +108,7 @@ fn concurrent_spans_arrive_once_under_the_right_parent() {
     let ids: BTreeSet<_> = spans.iter().map(|span| &span.span_id).collect();
     assert_eq!(ids.len(), expected, "a span was received twice");
     let health = host.telemetry.health();
-    let exporter = health
-        .exporters
-        .iter()
-        .find(|exporter| exporter.signal == Signal::Traces)
-        .unwrap();
+    let exporter = otlp(&health, Signal::Traces);
     assert_eq!(exporter.delivered, expected as u64);
     assert_eq!(health.unfinished_spans, 0);
 
@@ -239,11 +236,7 @@ fn spans_that_end_during_shutdown_are_delivered_or_counted() {
         });
         let spans = host.receiver.received().spans().len() as u64;
         let health = host.telemetry.health();
-        let exporter = health
-            .exporters
-            .iter()
-            .find(|exporter| exporter.signal == Signal::Traces)
-            .unwrap();
+        let exporter = otlp(&health, Signal::Traces);
         assert_eq!(exporter.delivered, spans);
         // Each thread has a prompt and 20 hooks.
         assert_eq!(

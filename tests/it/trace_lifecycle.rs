@@ -4,6 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::host::otlp;
 use crate::support;
 use crate::support::{Answer, Receiver};
 use crate::traces::{Host, Spans, builder, nanos_at, specific_attributes, time_at_ms};
@@ -354,13 +355,7 @@ interaction
     assert_eq!(host.receiver.received().spans().len(), 9);
     let health = host.telemetry.health();
     assert_eq!(health.unfinished_spans, 4);
-    let lost = |signal| {
-        let exporter = health
-            .exporters
-            .iter()
-            .find(|exporter| exporter.signal == signal);
-        exporter.unwrap().dropped.shutdown
-    };
+    let lost = |signal| otlp(&health, signal).dropped.shutdown;
     assert_eq!((lost(Signal::Traces), lost(Signal::Logs)), (0, 2));
 }
 
@@ -377,11 +372,7 @@ fn spans_started_after_shutdown_are_dropped_and_counted() {
     prompt.end();
     assert_eq!(host.receiver.received().spans(), []);
     let health = host.telemetry.health();
-    let spans = health
-        .exporters
-        .iter()
-        .find(|exporter| exporter.signal == Signal::Traces)
-        .unwrap();
+    let spans = otlp(&health, Signal::Traces);
     assert_eq!(spans.dropped.shutdown, 4);
 }
 
@@ -400,11 +391,7 @@ fn spans_are_counted_as_dropped_when_the_queue_is_full() {
         session.hook("Stop", "Stop").finish(HookOutcome::new());
     }
     let health = telemetry.health();
-    let spans = health
-        .exporters
-        .iter()
-        .find(|exporter| exporter.signal == Signal::Traces)
-        .unwrap();
+    let spans = otlp(&health, Signal::Traces);
     assert_eq!(
         (spans.dropped.queue_full, spans.queued, spans.delivered),
         (100, 16_384, 0)
