@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use claude_code_telemetry::{
     ApiRequest, Commit, Config, Decision, DecisionSource, EarlyRecords, Service, Telemetry,
 };
-use host::{PATIENCE, Protocol};
+use host::{ENABLE_TRACES, PATIENCE, Protocol};
 use support::Receiver;
 
 /// Waits until no other test runs. A lock of the standard library or of the system's resolver that a thread of another
@@ -29,11 +29,7 @@ fn without_other_tests() -> MutexGuard<'static, ()> {
 
 /// Starts telemetry that exports all signals to `receiver`.
 fn telemetry(receiver: &Receiver) -> Telemetry {
-    let traces = [
-        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
-        ("OTEL_TRACES_EXPORTER", "otlp"),
-    ];
-    host::telemetry(&receiver.endpoint(), Protocol::Grpc, &traces)
+    host::telemetry(&receiver.endpoint(), Protocol::Grpc, &ENABLE_TRACES)
 }
 
 /// Runs `child` in a forked process. Returns true if it returned true before the alarm.

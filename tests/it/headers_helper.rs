@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::host::{
-    Diagnostics, NEVER, PATIENCE, Protocol, environment, otlp, service, session,
+    Diagnostics, ENABLE_TRACES, PATIENCE, Protocol, environment, otlp, service, session,
     start_with_diagnostics, wait_for_health, within,
 };
 use crate::reconfigure::block_responses;
@@ -24,13 +24,6 @@ use tonic::Code;
 
 /// The variable with the interval between two runs of the helper, in milliseconds.
 const DEBOUNCE: &str = "CLAUDE_CODE_OTEL_HEADERS_HELPER_DEBOUNCE_MS";
-
-/// Variables that turn on traces, in addition to metrics and events. Only a flush or a shutdown exports them.
-const ENABLE_TRACES: [(&str, &str); 3] = [
-    ("OTEL_TRACES_EXPORTER", "otlp"),
-    ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
-    ("OTEL_TRACES_EXPORT_INTERVAL", NEVER),
-];
 
 /// A helper script that counts its runs and then runs a second script, which a test can replace.
 struct Helper {
@@ -79,7 +72,7 @@ impl Helper {
 }
 
 fn config(endpoint: &str, protocol: Protocol, command: &str, extra: &[(&str, &str)]) -> Config {
-    let extra = [&ENABLE_TRACES, extra].concat();
+    let extra = [&ENABLE_TRACES[..], extra].concat();
     Config::builder()
         .environment(environment(endpoint, protocol, &extra))
         .installation_id_path(std::env::temp_dir().join("claude-code-telemetry-tests-unused/id"))
@@ -404,17 +397,14 @@ fn no_data_is_sent_before_the_helper_succeeds() {
             assert_eq!(header(request, "x-run"), Some("good"), "{request:?}");
         }
         assert!(helper.runs() >= 2);
-        wait_for(|| diagnostics.count_starting("otelHeadersHelper works again") == 1);
+        wait_for(|| diagnostics.count("otelHeadersHelper works again") == 1);
         assert_eq!(
-            diagnostics.count_starting("otelHeadersHelper failed"),
+            diagnostics.count("otelHeadersHelper failed"),
             1,
             "{:?}",
             diagnostics.all()
         );
-        assert_eq!(
-            diagnostics.count_starting("otelHeadersHelper works again"),
-            1
-        );
+        assert_eq!(diagnostics.count("otelHeadersHelper works again"), 1);
         // Besides these two, there is at most one for each signal.
         assert!(diagnostics.all().len() <= 5, "{:?}", diagnostics.all());
     }
@@ -453,15 +443,15 @@ fn last_valid_headers_are_used_after_a_failed_run() {
             assert!(run <= last, "{request:?}");
         }
     }
-    wait_for(|| diagnostics.count_starting("otelHeadersHelper failed") >= 3);
+    wait_for(|| diagnostics.count("otelHeadersHelper failed") >= 3);
     assert_eq!(
-        diagnostics.count_starting("otelHeadersHelper failed"),
+        diagnostics.count("otelHeadersHelper failed"),
         3,
         "{:?}",
         diagnostics.all()
     );
     helper.replace_body("printf '{\"x-run\":\"new\"}'");
-    wait_for(|| diagnostics.count_starting("otelHeadersHelper works again") == 1);
+    wait_for(|| diagnostics.count("otelHeadersHelper works again") == 1);
     receiver.clear();
     record(&telemetry);
     assert!(telemetry.shutdown().is_complete());
@@ -489,7 +479,7 @@ fn invalid_helper_output_is_reported_and_delays_the_export() {
         let receiver = protocol.receiver();
         let (telemetry, diagnostics) = start(&receiver, protocol, &helper.command(), &[]);
         record(&telemetry);
-        wait_for(|| diagnostics.count_starting("otelHeadersHelper failed") == 1);
+        wait_for(|| diagnostics.count("otelHeadersHelper failed") == 1);
         let error = error_of_queued_events(&telemetry);
         assert!(error.contains("otelHeadersHelper"), "{error}");
         assert!(receiver.received().is_empty(), "{body}");
@@ -666,7 +656,7 @@ fn header_values_and_command_and_stderr_never_appear_in_output() {
         }
         let report = telemetry.shutdown();
         seen += &format!("{report} {report:?} {:?}", telemetry.health());
-        wait_for(|| diagnostics.count_starting("otelHeadersHelper works again") == 1);
+        wait_for(|| diagnostics.count("otelHeadersHelper works again") == 1);
         seen += &diagnostics.all().join("\n");
         assert!(seen.contains("otelHeadersHelper") && seen.contains("<hidden>"));
         assert!(!seen.contains("CANARY"), "{seen}");

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::example;
+use crate::host::ENABLE_TRACES;
 use crate::replay::variables;
 use crate::support::Receiver;
 use crate::traces::Spans;
@@ -187,8 +188,7 @@ fn sending_to(mut host: Command, receiver: &Receiver, home: &Path) -> Command {
     host.arg(example::PROGRAM)
         .process_group(0)
         .envs(variables(&receiver.endpoint()))
-        .env("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1")
-        .env("OTEL_TRACES_EXPORTER", "otlp");
+        .envs(ENABLE_TRACES);
     host
 }
 

@@ -1,20 +1,17 @@
 //! Standard attributes: the identity and session of a record, on every signal.
 #![cfg(feature = "grpc")]
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use claude_code_telemetry::{
-    ActiveTime, ActivityType, ApiError, ApiRequest, Commit, Config, Identity, LinesOfCode,
-    NumberEncoding, Recorder, Service, SessionOptions, Telemetry, TokenUsage, ToolOutcome,
-    ToolResult, UserPrompt,
+    ActiveTime, ActivityType, ApiError, ApiRequest, Commit, Identity, LinesOfCode, NumberEncoding,
+    Recorder, SessionOptions, Telemetry, TokenUsage, ToolOutcome, ToolResult, UserPrompt,
 };
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value as OtlpValue};
 use serde_json::{Value, json};
 
-use crate::catalog_support;
 use crate::catalog_support::{config, delivered, recorded};
-use crate::host::Protocol;
+use crate::host::{Diagnostics, Protocol, service, start_with_diagnostics};
 use crate::support::{Attributes, Message, Received, Receiver};
 
 fn kim() -> Identity {
@@ -460,19 +457,12 @@ fn custom_attributes_are_only_on_the_resource_when_configured() {
     assert_eq!(received.spans()[0].resource["dept"], "€");
 }
 
-/// Returns the `user.id` of sessions without an identity, and the diagnostics. Waits until there are `expected`
-/// diagnostics.
-fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
+/// Returns the `user.id` of sessions without an identity, and the diagnostics.
+fn user_id(path: &std::path::Path) -> (String, Diagnostics) {
     let receiver = Receiver::grpc();
-    let diagnostics = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&diagnostics);
-    let config = Config::builder()
-        .environment(catalog_support::variables(&receiver, Protocol::Grpc))
-        .installation_id_path(path)
-        .build();
-    let telemetry = Telemetry::builder(config, Service::new("claude-code", "1"))
-        .on_diagnostic(move |diagnostic| sink.lock().unwrap().push(diagnostic.message.clone()))
-        .start();
+    let (config, _folder) = config(&receiver, Protocol::Grpc, &[]);
+    let config = config.installation_id_path(path).build();
+    let (telemetry, diagnostics) = start_with_diagnostics(Telemetry::builder(config, service()));
     for _ in 0..2 {
         one_of_each(telemetry.session(Identity::new()).prompt("hi").recorder());
     }
@@ -484,16 +474,6 @@ fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
     assert_eq!(ids.len(), 1, "{ids:?}");
     let id = ids.first().unwrap().to_string();
     assert!(id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit()));
-    // Another thread delivers the diagnostics.
-    let deadline = std::time::Instant::now() + catalog_support::SOON;
-    while diagnostics.lock().unwrap().len() < expected {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the diagnostics did not arrive"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    let diagnostics = diagnostics.lock().unwrap().clone();
     (id, diagnostics)
 }
 
@@ -501,11 +481,12 @@ fn user_id(path: &std::path::Path, expected: usize) -> (String, Vec<String>) {
 fn installation_id_is_kept_across_starts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state/installation-id");
-    let (first, diagnostics) = user_id(&path, 0);
-    assert_eq!(diagnostics, [""; 0]);
-    assert_eq!(user_id(&path, 0), (first.clone(), vec![]));
+    let (first, diagnostics) = user_id(&path);
+    assert_eq!(diagnostics.all(), [""; 0]);
+    let (second, diagnostics) = user_id(&path);
+    assert_eq!((&second, diagnostics.all()), (&first, vec![]));
     assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), first);
-    assert_ne!(user_id(&folder.path().join("other"), 0).0, first);
+    assert_ne!(user_id(&folder.path().join("other")).0, first);
 }
 
 #[test]
@@ -513,14 +494,12 @@ fn unwritable_installation_id_is_stable_in_the_process_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
-    let (first, diagnostics) = user_id(&file.join("installation-id"), 1);
-    assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
-    assert!(
-        diagnostics[0].contains("installation id"),
-        "{diagnostics:?}"
-    );
-    let (second, diagnostics) = user_id(&file.join("installation-id"), 1);
-    assert_eq!((second, diagnostics.len()), (first, 1));
+    let (first, diagnostics) = user_id(&file.join("installation-id"));
+    diagnostics.assert_once("installation id");
+    assert_eq!(diagnostics.all().len(), 1);
+    let (second, diagnostics) = user_id(&file.join("installation-id"));
+    diagnostics.assert_once("installation id");
+    assert_eq!((second, diagnostics.all().len()), (first, 1));
 }
 
 #[test]

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::host;
 use crate::host::{
-    PATIENCE, Protocol, assert_cumulative, assert_delta, by_series, config, environment, otlp,
-    select, service, session, start_with_diagnostics, sum, telemetry, wait_for_health, within,
+    ENABLE_TRACES, PATIENCE, Protocol, assert_cumulative, assert_delta, by_series, config,
+    environment, otlp, select, service, session, start_with_diagnostics, sum, telemetry,
+    wait_for_health, within,
 };
 use crate::support::{Answer, Log, Point, Received, Receiver, black_hole, refused_port};
 use claude_code_telemetry::{
@@ -24,10 +25,6 @@ const COMMITS: &str = "claude_code.commit.count";
 const STARTS: &str = "claude_code.session.count";
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
-const ENABLE_TRACES: [(&str, &str); 2] = [
-    ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
-    ("OTEL_TRACES_EXPORTER", "otlp"),
-];
 const OFF: [(&str, &str); 1] = [("CLAUDE_CODE_ENABLE_TELEMETRY", "0")];
 
 /// Reconfigures the telemetry to export to `receiver` from now on.

@@ -12,6 +12,7 @@ use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::example;
+use crate::host::ENABLE_TRACES;
 use crate::support::{Answer, Receiver};
 use serde_json::json;
 use tempfile::TempDir;
@@ -364,11 +365,7 @@ fn replay_exits_and_reports_losses_when_the_receiver_is_unavailable() {
 #[test]
 fn empty_strings_in_a_line_are_omitted() {
     let receiver = Receiver::http();
-    let tracing = [
-        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
-        ("OTEL_TRACES_EXPORTER", "otlp"),
-    ];
-    let mut replay = Replay::start(&receiver, &tracing);
+    let mut replay = Replay::start(&receiver, &ENABLE_TRACES);
     for line in [
         r#"{"step":"session","session_id":"","app_version":"","user_id":"u","email":""}"#,
         r#"{"step":"prompt","text":"hi","prompt_id":""}"#,

@@ -5,15 +5,11 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::host::ENABLE_TRACES;
 use crate::replay::{Replay, variables};
 use crate::support::{Answer, Attributes, Received, Receiver, Span};
 use crate::traces::{Spans, short_name};
 
-/// Variables that turn tracing on.
-const ENABLE_TRACES: [(&str, &str); 2] = [
-    ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
-    ("OTEL_TRACES_EXPORTER", "otlp"),
-];
 /// Variables that turn all content on.
 const CONTENT: [(&str, &str); 4] = [
     ("OTEL_LOG_USER_PROMPTS", "1"),

@@ -1,8 +1,6 @@
 //! Trace context is taken from the environment and the host, and passed on to events, subprocesses and requests.
 #![cfg(feature = "http")]
 
-use std::time::{Duration, Instant};
-
 use crate::support;
 use crate::support::{Log, Received};
 use crate::traces::{Host, Spans, time_at_ms};
@@ -45,21 +43,6 @@ fn context_of_event(log: &Log) -> (&str, &str, u32) {
 
 fn context_of_span(span: &support::Span) -> (&str, &str, u32) {
     (&span.trace_id, &span.span_id, 1)
-}
-
-/// Waits for the only diagnostic that contains `what`. Diagnostics are delivered on a separate thread.
-#[track_caller]
-fn only_diagnostic(host: &Host, what: &str) -> String {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let mut found = host.diagnostics();
-        found.retain(|diagnostic| diagnostic.contains(what));
-        if let [diagnostic] = &found[..] {
-            return diagnostic.clone();
-        }
-        assert!(found.is_empty() && Instant::now() < deadline, "{found:?}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// Removes the names of variables of this test process, which `child_env` also removes from the subprocess.
@@ -195,7 +178,7 @@ fn malformed_traceparent_is_ignored_and_reported_once() {
     for span in spans.named("interaction") {
         assert_eq!((&*span.parent_span_id, &*span.trace_state), ("", ""));
     }
-    let diagnostic = only_diagnostic(&host, TRACEPARENT);
+    let diagnostic = host.diagnostics.assert_once(TRACEPARENT);
     assert!(
         diagnostic.contains("ignored") && diagnostic.contains("00-0AF7-"),
         "{diagnostic}"
@@ -207,7 +190,7 @@ fn empty_traceparent_counts_as_unset() {
     let host = Host::with([(TRACEPARENT, ""), (TRACESTATE, "")]);
     record_prompt(&host.non_interactive_session());
     assert_eq!(host.spans().one("interaction").parent_span_id, "");
-    assert_eq!(host.diagnostics(), Vec::<String>::new());
+    assert_eq!(host.diagnostics.all(), Vec::<String>::new());
 }
 
 #[test]
@@ -217,7 +200,7 @@ fn malformed_tracestate_is_omitted_and_the_parent_is_kept() {
     let spans = host.spans();
     let span = spans.one("interaction");
     assert_eq!((&*span.parent_span_id, &*span.trace_state), (PARENT, ""));
-    let diagnostic = only_diagnostic(&host, TRACESTATE);
+    let diagnostic = host.diagnostics.assert_once(TRACESTATE);
     assert!(
         diagnostic.contains("left out") && diagnostic.contains("rojo=1,rojo=2"),
         "{diagnostic}"
@@ -417,9 +400,13 @@ fn child_env_has_the_execution_span_and_no_exporter_variables() {
             [
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
                 "OTEL_EXPORTER_OTLP_PROTOCOL",
+                "OTEL_EXPORTER_OTLP_TIMEOUT",
                 "OTEL_LOGS_EXPORTER",
+                "OTEL_LOGS_EXPORT_INTERVAL",
                 "OTEL_METRICS_EXPORTER",
+                "OTEL_METRIC_EXPORT_INTERVAL",
                 "OTEL_TRACES_EXPORTER",
+                "OTEL_TRACES_EXPORT_INTERVAL",
             ]
         );
     }
@@ -542,7 +529,7 @@ fn inbound_context_is_unchanged_when_tracing_is_off() {
     assert_eq!(env.set, []);
     assert!(env.remove.iter().all(|name| name.starts_with("OTEL_")));
     // The variables that select and configure the exporters.
-    assert_eq!(of_host(&env.remove).len(), 5);
+    assert_eq!(of_host(&env.remove).len(), 9);
     tool.inject(|name, _| panic!("{name}"));
     let request = prompt.llm_request("m");
     request.inject(|name, _| panic!("{name}"));

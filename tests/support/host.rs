@@ -76,6 +76,12 @@ impl Protocol {
     }
 }
 
+/// Variables that turn on traces, in addition to the signals of [`environment`].
+pub const ENABLE_TRACES: [(&str, &str); 2] = [
+    ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
+    ("OTEL_TRACES_EXPORTER", "otlp"),
+];
+
 /// Returns the variables of a host that sends metrics and events to `endpoint` only when it flushes. Entries of
 /// `extra` take precedence.
 pub fn environment(
@@ -140,22 +146,14 @@ impl Diagnostics {
         self.0.lock().unwrap().clone()
     }
 
-    /// Returns the number of diagnostics that begin with this string.
-    pub fn count_starting(&self, start: &str) -> usize {
-        self.all()
-            .iter()
-            .filter(|one| one.starts_with(start))
-            .count()
-    }
-
     /// Returns the number of diagnostics that contain this string.
     pub fn count(&self, text: &str) -> usize {
         self.all().iter().filter(|one| one.contains(text)).count()
     }
 
-    /// Waits for a diagnostic that contains this string, and asserts that there is only one.
+    /// Waits for a diagnostic that contains this string, asserts that there is only one, and returns it.
     #[track_caller]
-    pub fn assert_once(&self, text: &str) {
+    pub fn assert_once(&self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         while self.count(text) == 0 {
             assert!(
@@ -165,7 +163,10 @@ impl Diagnostics {
             );
             std::thread::sleep(Duration::from_millis(2));
         }
-        assert_eq!(self.count(text), 1, "{:?}", self.all());
+        let mut found = self.all();
+        found.retain(|one| one.contains(text));
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0)
     }
 }
 

@@ -6,11 +6,13 @@ use std::ops::Deref;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use claude_code_telemetry::{
-    Config, Identity, Service, Session, SessionOptions, Telemetry, TelemetryBuilder,
+    Identity, Service, Session, SessionOptions, Telemetry, TelemetryBuilder,
 };
 use serde_json::Value;
 
-use crate::host::{Diagnostics, start_with_diagnostics};
+use crate::host::{
+    Diagnostics, ENABLE_TRACES, Protocol, config, environment, start_with_diagnostics,
+};
 use crate::support::{Received, Receiver, Span};
 
 /// The `session.id` of [`Host::session`].
@@ -20,7 +22,7 @@ pub const SESSION: &str = "3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10";
 pub struct Host {
     pub receiver: Receiver,
     pub telemetry: Telemetry,
-    diagnostics: Diagnostics,
+    pub diagnostics: Diagnostics,
 }
 
 impl Host {
@@ -55,11 +57,6 @@ impl Host {
         self.telemetry.session(options().interactive(false))
     }
 
-    /// Returns the diagnostics so far.
-    pub fn diagnostics(&self) -> Vec<String> {
-        self.diagnostics.all()
-    }
-
     /// Shuts the telemetry down, asserts that no data was lost, and returns the received requests.
     #[track_caller]
     pub fn shut_down(&self) -> Received {
@@ -75,23 +72,10 @@ impl Host {
     }
 }
 
-/// Returns a builder for telemetry that exports all signals to `endpoint` over HTTP. Entries of `more` take precedence;
-/// the variables of the process are ignored.
+/// Returns a builder for telemetry that exports all signals to `endpoint` over HTTP. Entries of `more` take precedence.
 pub fn builder<const N: usize>(endpoint: &str, more: [(&str, &str); N]) -> TelemetryBuilder {
-    let variables = [
-        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-        ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
-        ("OTEL_METRICS_EXPORTER", "otlp"),
-        ("OTEL_LOGS_EXPORTER", "otlp"),
-        ("OTEL_TRACES_EXPORTER", "otlp"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
-        ("CLAUDE_CODE_OTEL_FLUSH_TIMEOUT_MS", "60000"),
-        ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
-    ];
-    let config = Config::builder()
-        .environment(variables.into_iter().chain(more))
-        .build();
+    let extra = [&ENABLE_TRACES[..], &more].concat();
+    let config = config(environment(endpoint, Protocol::HttpProtobuf, &extra));
     Telemetry::builder(config, Service::new("claude-code", "2.1.112"))
 }
 
