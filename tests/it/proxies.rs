@@ -2,48 +2,29 @@
 //! Error messages name the proxy.
 #![cfg(all(feature = "grpc", feature = "http"))]
 
-use std::time::{Duration, Instant};
-
-use crate::events_host::{LONG, Variable, configuration, exporter, last_error, record, start};
+use crate::events_host;
+use crate::events_host::{Variable, assert_flushes, configuration, start};
 use crate::host::Protocol;
 use crate::support::proxy::Proxy;
 use crate::support::tls::{Authority, Behavior, Files, TlsServer};
 use crate::support::{Receiver, black_hole, refused_port};
-use claude_code_telemetry::{Config, ExporterState, SettingsFiles, Signal, Telemetry};
+use claude_code_telemetry::{Config, SettingsFiles, Signal, Telemetry};
 
 /// A host name that does not resolve, so that only the proxy can reach the receiver.
 const HOST: &str = "collector.test";
 
 /// Records an event, and asserts that it arrives with the configured header, and without a header for the proxy.
 fn assert_delivers(telemetry: &Telemetry, receiver: &Receiver) {
-    record(telemetry);
-    let report = telemetry.flush_within(LONG);
-    assert!(report.is_complete(), "{}", last_error(telemetry));
+    assert_flushes(telemetry);
     let request = receiver.received().accepted().requests[0].clone();
     assert_eq!(request.headers["authorization"], "Bearer CANARY");
     assert!(!request.headers.contains_key("proxy-authorization"));
 }
 
-/// Records an event, waits until the expected error is reported, and asserts that the event is still in the queue.
+/// Asserts that the delivery fails with this error.
+#[track_caller]
 fn assert_fails(telemetry: &Telemetry, expected: &str) {
-    record(telemetry);
-    let begin = Instant::now();
-    while last_error(telemetry) != expected {
-        assert!(
-            begin.elapsed() < LONG,
-            "{:?}\n{expected:?}",
-            last_error(telemetry)
-        );
-        assert!(
-            !telemetry
-                .flush_within(Duration::from_millis(100))
-                .is_complete()
-        );
-    }
-    let health = exporter(telemetry, Signal::Logs);
-    assert_eq!(health.state, ExporterState::Failing, "{health:?}");
-    assert!(health.queued > 0, "{health:?}");
-    assert_eq!(health.dropped.total(), 0, "{health:?}");
+    events_host::assert_fails(telemetry, |error| error == expected);
 }
 
 /// A receiver behind TLS with a certificate for [`HOST`], and the file of its authority.

@@ -5,16 +5,15 @@
 mod self_signed;
 mod version_1;
 
-use std::time::{Duration, Instant};
-
-use crate::events_host::{LONG, Variable, configuration, exporter, last_error, record, start};
+use crate::events_host;
+use crate::events_host::{LONG, Variable, assert_flushes, configuration, events, record, start};
 use crate::host::Protocol;
 use crate::support;
 use crate::support::Receiver;
 use crate::support::tls::{
     ALL_VERSIONS, Authority, Behavior, Files, Handshake, Issued, ONLY_1_2, TlsServer,
 };
-use claude_code_telemetry::{ExporterState, Service, Signal, Telemetry};
+use claude_code_telemetry::{ExporterState, Service, Telemetry};
 
 const CA: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
@@ -26,9 +25,7 @@ fn behavior(protocol: Protocol, issued: Issued) -> Behavior {
 
 /// Records a prompt, and asserts that its event arrives.
 fn assert_delivers(telemetry: &Telemetry, receiver: &Receiver) {
-    record(telemetry);
-    let report = telemetry.flush_within(LONG);
-    assert!(report.is_complete(), "{}", last_error(telemetry));
+    assert_flushes(telemetry);
     let received = receiver.received();
     let logs = received.accepted().logs();
     assert!(
@@ -39,27 +36,10 @@ fn assert_delivers(telemetry: &Telemetry, receiver: &Receiver) {
     receiver.clear();
 }
 
-/// Records a prompt, and flushes until the reported error satisfies `expected`, with the endpoint replaced by `it`.
-/// Asserts that each flush keeps its deadline and that no data is lost.
+/// Asserts that the delivery fails with an error that satisfies `expected`, with the endpoint replaced by `it`.
+#[track_caller]
 fn assert_fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bool) {
-    record(telemetry);
-    let begin = Instant::now();
-    loop {
-        let started = Instant::now();
-        let report = telemetry.flush_within(Duration::from_millis(250));
-        // The deadline, and slack for a busy machine.
-        assert!(started.elapsed() < Duration::from_secs(8));
-        assert!(!report.is_complete());
-        let health = exporter(telemetry, Signal::Logs);
-        let message = last_error(telemetry).replace(name, "it");
-        if expected(&message) {
-            assert_eq!(health.state, ExporterState::Failing, "{health:?}");
-            assert!(health.queued > 0, "{health:?}");
-            assert_eq!(health.dropped.total(), 0, "{health:?}");
-            return;
-        }
-        assert!(begin.elapsed() < LONG, "{message}");
-    }
+    events_host::assert_fails(telemetry, |error| expected(&error.replace(name, "it")));
 }
 
 #[test]
@@ -525,7 +505,7 @@ fn unusable_files_turn_off_only_their_exporter() {
                 .find(|text| text.ends_with(&words))
                 .unwrap_or_else(|| panic!("{words}: {:?}", config.warnings()));
             let telemetry = Telemetry::start(config, Service::new("claude-code", "1.2.3"));
-            let logs = exporter(&telemetry, Signal::Logs);
+            let logs = events(&telemetry);
             assert_eq!(logs.state, ExporterState::Off);
             assert_eq!(logs.last_error.unwrap().message, warning);
             // Metrics go to an http:// endpoint, for which the files are not used.
@@ -568,7 +548,7 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
         std::fs::write(&extra, authority.pem()).unwrap();
         // On a platform without authorities, the first attempt turns the exporter off.
         telemetry.flush_within(LONG);
-        if exporter(&telemetry, Signal::Logs).state != ExporterState::Off {
+        if events(&telemetry).state != ExporterState::Off {
             assert_delivers(&telemetry, &receiver);
         }
     }
@@ -709,7 +689,7 @@ fn renewed_files_are_used_after_a_failure() {
 
         write(1);
         assert_delivers(&telemetry, &receiver);
-        let health = exporter(&telemetry, Signal::Logs);
+        let health = events(&telemetry);
         assert_eq!(health.state, ExporterState::Working);
         assert_eq!(health.dropped.total(), 0);
     }
