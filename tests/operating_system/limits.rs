@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::driver::Driver;
 use super::host::{self, Protocol};
-use super::signals::{scrape, scrape_address, scrape_environment};
+use super::scraper;
+use super::signals::scrape_address;
 use super::support::tls::{Authority, Behavior, Files, TlsServer};
 use super::support::{Receiver, refused_port};
 
@@ -334,7 +335,7 @@ fn http_reconnects_after_threads_ran_out() {
 
 #[test]
 fn scrape_endpoint_is_served_again_after_threads_ran_out() {
-    let mut driver = Driver::new(scrape_environment());
+    let mut driver = Driver::new(scraper::environment(&[]));
     if !driver.become_unprivileged_user() {
         return;
     }
@@ -342,16 +343,17 @@ fn scrape_endpoint_is_served_again_after_threads_ran_out() {
     driver.ask("commit");
     let address = scrape_address(&mut driver);
     driver.ask("limit-threads 1");
+    let scrape = || scraper::request(address, "GET", "/metrics");
     for _ in 0..3 {
-        let response = scrape(&address);
-        assert!(response.starts_with("HTTP/1.1 500"), "{response}");
+        let response = scrape();
+        assert_eq!(response.status, 500, "{response:?}");
     }
     driver.ask("limit-threads max");
-    let response = scrape(&address);
-    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    let response = scrape();
+    assert_eq!(response.status, 200, "{response:?}");
     assert!(
-        response.contains("claude_code_commit_count_total"),
-        "{response}"
+        response.body.contains("claude_code_commit_count_total"),
+        "{response:?}"
     );
     driver.ask("shutdown");
     assert!(driver.end().success());

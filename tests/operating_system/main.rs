@@ -24,6 +24,8 @@ mod example;
 mod host;
 mod limits;
 mod resetting_relay;
+#[path = "../support/scraper.rs"]
+mod scraper;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,17 +1,16 @@
 //! The library leaves the handling of signals to the host.
 
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::SocketAddr;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-
+use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
 use super::driver::Driver;
-use super::host::{self, PATIENCE, Protocol};
+use super::host::{self, Protocol};
 use super::resetting_relay::ResettingRelay;
+use super::scraper;
 use super::support::tls::{Authority, Behavior, Files, TlsServer};
 
 /// Asserts that the host survives three connection resets. The host sends events of one megabyte each through a relay
@@ -74,7 +73,7 @@ fn reset_http_connection_over_tls_raises_no_sigpipe() {
 
 #[test]
 fn reset_scrape_raises_no_sigpipe() {
-    let mut driver = Driver::new(scrape_environment());
+    let mut driver = Driver::new(scraper::environment(&[]));
     driver.ask("default-sigpipe");
     driver.ask("start");
     driver.ask("commit");
@@ -87,15 +86,15 @@ fn reset_scrape_raises_no_sigpipe() {
         .unwrap();
     runtime.block_on(async {
         for _ in 0..50 {
-            let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
             let request = format!("GET /metrics HTTP/1.1\r\nhost: {address}\r\n\r\n");
             stream.write_all(request.as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
             stream.set_zero_linger().unwrap();
         }
     });
-    let response = scrape(&address);
-    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    let response = scraper::request(address, "GET", "/metrics");
+    assert_eq!(response.status, 200, "{response:?}");
     driver.ask("shutdown");
     assert!(driver.end().success());
 }
@@ -106,7 +105,7 @@ fn reset_scrape_raises_no_sigpipe() {
 fn signal_blocked_after_start_stays_pending_for_the_host() {
     let receiver = Protocol::Grpc.receiver();
     let mut environment = host::environment(&receiver.endpoint(), Protocol::Grpc, &[]);
-    environment.extend(scrape_environment());
+    environment.extend(scraper::environment(&[]));
     let mut driver = Driver::new(environment);
     driver.ask("start");
     driver.ask("prompts 1 10");
@@ -120,42 +119,13 @@ fn signal_blocked_after_start_stays_pending_for_the_host() {
     assert!(driver.end().success());
 }
 
-/// Returns the variables of a host that serves the Prometheus scrape endpoint on a free port.
-pub(crate) fn scrape_environment() -> BTreeMap<String, String> {
-    [
-        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-        ("OTEL_METRICS_EXPORTER", "prometheus"),
-        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
-        ("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
-}
-
 /// Returns the address of the scrape endpoint. Waits until it is served.
 #[track_caller]
-pub(crate) fn scrape_address(driver: &mut Driver) -> String {
-    let address = |health: &serde_json::Value| {
-        let exporter = health
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|one| one["exporter"] == "prometheus");
-        exporter
-            .and_then(|exporter| exporter["addresses"][0].as_str())
-            .map(str::to_owned)
+pub(crate) fn scrape_address(driver: &mut Driver) -> SocketAddr {
+    let address = |health: &Value| -> Option<SocketAddr> {
+        let mut exporters = health.as_array().unwrap().iter();
+        exporters.find_map(|exporter| exporter["addresses"][0].as_str()?.parse().ok())
     };
     let health = driver.ask_until("health", |health| address(health).is_some());
     address(&health).unwrap()
-}
-
-/// Scrapes once, and returns the complete response.
-#[track_caller]
-pub(crate) fn scrape(address: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "GET /metrics HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
-    response
 }
