@@ -173,11 +173,7 @@ fn only_documented_targets_reach_the_logger_of_log() {
         let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         run(protocol, &unused_port.endpoint(), &[]);
         run(protocol, &receiver.endpoint(), &[]);
-        run(
-            protocol,
-            &format!("https://localhost:{}", tls_server.port()),
-            &trust,
-        );
+        run(protocol, &tls_server.endpoint(), &trust);
     }
 
     let documented = documented_targets();

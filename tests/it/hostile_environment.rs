@@ -323,7 +323,7 @@ fn hostile_environment_does_not_change_the_tls_connection() {
         let proxy = Proxy::start();
         let folder = folder_with_settings(&proxy.url());
         let ca = folder.write("ca.pem", authority.pem());
-        let endpoint = format!("https://localhost:{}", tls_server.port());
+        let endpoint = tls_server.endpoint();
         let more = format!("OTEL_EXPORTER_OTLP_CERTIFICATE={ca}");
         let environment = hostile(&proxy.url(), &folder.path(""));
         run(

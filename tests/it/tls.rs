@@ -23,6 +23,13 @@ fn behavior(protocol: Protocol, issued: Issued) -> Behavior {
     Behavior::new(issued, protocol == Protocol::Grpc)
 }
 
+/// Starts a receiver, and a TLS server with this certificate in front of it.
+fn secure_receiver(protocol: Protocol, issued: Issued) -> (Receiver, TlsServer) {
+    let receiver = protocol.receiver();
+    let tls_server = TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued));
+    (receiver, tls_server)
+}
+
 /// Records a prompt, and asserts that its event arrives.
 fn assert_delivers(telemetry: &Telemetry, receiver: &Receiver) {
     assert_flushes(telemetry);
@@ -38,7 +45,8 @@ fn assert_delivers(telemetry: &Telemetry, receiver: &Receiver) {
 
 /// Asserts that the delivery fails with an error that satisfies `expected`, with the endpoint replaced by `it`.
 #[track_caller]
-fn assert_fails(telemetry: &Telemetry, name: &str, expected: impl Fn(&str) -> bool) {
+fn assert_fails(telemetry: &Telemetry, endpoint: &str, expected: impl Fn(&str) -> bool) {
+    let (_, name) = endpoint.split_once("://").unwrap();
     events_host::assert_fails(telemetry, |error| expected(&error.replace(name, "it")));
 }
 
@@ -96,10 +104,8 @@ fn configured_self_signed_certificate_is_accepted() {
     let files = Files::new();
     let ca = files.write("ca.pem", &issued.certificate);
     for protocol in Protocol::all() {
-        let receiver = protocol.receiver();
-        let tls_server =
-            TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
-        let endpoint = format!("https://localhost:{}", tls_server.port());
+        let (receiver, tls_server) = secure_receiver(protocol, issued.clone());
+        let endpoint = tls_server.endpoint();
         assert_delivers(&start(protocol, &endpoint, &[(CA, &ca)]), &receiver);
     }
 }
@@ -128,7 +134,7 @@ fn configured_client_certificate_is_presented() {
                 ..behavior(protocol, authority.local())
             };
             let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
-            let endpoint = format!("https://localhost:{}", tls_server.port());
+            let endpoint = tls_server.endpoint();
             let identity = [
                 (CA, ca.as_str()),
                 (names[0], certificate.as_str()),
@@ -157,11 +163,10 @@ fn error_explains_a_missing_or_foreign_client_certificate() {
                 ..behavior(protocol, authority.local())
             };
             let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
-            let name = format!("localhost:{}", tls_server.port());
-            let endpoint = format!("https://{name}");
+            let endpoint = tls_server.endpoint();
             let wanted = "it wants a client certificate: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
             let telemetry = start(protocol, &endpoint, &[(CA, &ca)]);
-            assert_fails(&telemetry, &name, |message| message == wanted);
+            assert_fails(&telemetry, &endpoint, |message| message == wanted);
             let identity = [
                 (CA, ca.as_str()),
                 (CERTIFICATE, certificate.as_str()),
@@ -170,7 +175,7 @@ fn error_explains_a_missing_or_foreign_client_certificate() {
             // The receiver's reason may be lost if it closes the connection immediately.
             let wanted = "accept the client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
             let telemetry = start(protocol, &endpoint, &identity);
-            assert_fails(&telemetry, &name, |message| message.contains(wanted));
+            assert_fails(&telemetry, &endpoint, |message| message.contains(wanted));
             assert!(receiver.received().is_empty());
         }
     }
@@ -226,12 +231,10 @@ fn invalid_server_certificates_are_rejected_with_the_reason() {
             if variables.is_empty() && rustls_native_certs::load_native_certs().certs.is_empty() {
                 continue;
             }
-            let receiver = protocol.receiver();
-            let tls_server =
-                TlsServer::in_front_of(receiver.port(), &behavior(protocol, issued.clone()));
-            let name = format!("localhost:{}", tls_server.port());
-            let telemetry = start(protocol, &format!("https://{name}"), variables);
-            assert_fails(&telemetry, &name, |message| message == *expected);
+            let (receiver, tls_server) = secure_receiver(protocol, issued.clone());
+            let endpoint = tls_server.endpoint();
+            let telemetry = start(protocol, &endpoint, variables);
+            assert_fails(&telemetry, &endpoint, |message| message == *expected);
             assert!(receiver.received().is_empty() && receiver.connections() == 0);
         }
     }
@@ -244,15 +247,12 @@ fn node_extra_ca_certs_is_trusted_unless_an_otlp_authority_is_set() {
     let ca = files.write("ca.pem", authority.pem());
     let wrong = files.write("wrong.pem", other.pem());
     for protocol in Protocol::all() {
-        let receiver = protocol.receiver();
-        let tls_server =
-            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
-        let name = format!("localhost:{}", tls_server.port());
-        let endpoint = format!("https://{name}");
+        let (receiver, tls_server) = secure_receiver(protocol, authority.local());
+        let endpoint = tls_server.endpoint();
         let extra = ("NODE_EXTRA_CA_CERTS", ca.as_str());
         assert_delivers(&start(protocol, &endpoint, &[extra]), &receiver);
         let telemetry = start(protocol, &endpoint, &[extra, (CA, &wrong)]);
-        assert_fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &endpoint, |message| {
             message.contains("not signed by a known authority")
         });
     }
@@ -265,9 +265,9 @@ fn error_explains_a_server_without_tls_at_an_https_endpoint() {
     let ca = files.write("ca.pem", authority.pem());
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
-        let name = format!("127.0.0.1:{}", receiver.port());
-        let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
-        assert_fails(&telemetry, &name, |message| {
+        let endpoint = format!("https://127.0.0.1:{}", receiver.port());
+        let telemetry = start(protocol, &endpoint, &[(CA, &ca)]);
+        assert_fails(&telemetry, &endpoint, |message| {
             message.ends_with("is it an http:// endpoint?")
         });
         assert!(receiver.received().is_empty());
@@ -278,13 +278,11 @@ fn error_explains_a_server_without_tls_at_an_https_endpoint() {
 fn error_explains_a_tls_server_at_an_http_endpoint() {
     let authority = Authority::new("ours");
     for protocol in Protocol::all() {
-        let receiver = protocol.receiver();
-        let tls_server =
-            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
-        let name = format!("127.0.0.1:{}", tls_server.port());
-        let telemetry = start(protocol, &format!("http://{name}"), &[]);
+        let (receiver, tls_server) = secure_receiver(protocol, authority.local());
+        let endpoint = format!("http://127.0.0.1:{}", tls_server.port());
+        let telemetry = start(protocol, &endpoint, &[]);
         // The error depends on whether the alert or the end of the connection is noticed first.
-        assert_fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &endpoint, |message| {
             message.ends_with("https:// endpoint?") || message.ends_with("without TLS?")
         });
         assert!(receiver.received().is_empty());
@@ -308,12 +306,10 @@ fn error_explains_another_protocol_over_tls() {
             "it does not speak HTTP/1.1 over TLS: is it an OTLP/gRPC endpoint?",
         ),
     ] {
-        let receiver = theirs.receiver();
-        let tls_server =
-            TlsServer::in_front_of(receiver.port(), &behavior(theirs, authority.local()));
-        let name = format!("localhost:{}", tls_server.port());
-        let telemetry = start(ours, &format!("https://{name}"), &[(CA, &ca)]);
-        assert_fails(&telemetry, &name, |message| message == expected);
+        let (_receiver, tls_server) = secure_receiver(theirs, authority.local());
+        let endpoint = tls_server.endpoint();
+        let telemetry = start(ours, &endpoint, &[(CA, &ca)]);
+        assert_fails(&telemetry, &endpoint, |message| message == expected);
     }
 }
 
@@ -327,8 +323,7 @@ fn tls_handshake_ends_at_the_deadline() {
         let endpoint = hole.endpoint().replace("http:", "https:");
         let timeout = [(CA, ca.as_str()), ("OTEL_EXPORTER_OTLP_TIMEOUT", "300")];
         let telemetry = start(protocol, &endpoint, &timeout);
-        let name = endpoint.replace("https://", "");
-        assert_fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &endpoint, |message| {
             message == "no answer from it within 300 ms"
         });
     }
@@ -537,10 +532,8 @@ fn unusable_additional_authorities_are_reported_and_ignored() {
     );
     // The file is used once it exists.
     for protocol in Protocol::all() {
-        let receiver = protocol.receiver();
-        let tls_server =
-            TlsServer::in_front_of(receiver.port(), &behavior(protocol, authority.local()));
-        let endpoint = format!("https://localhost:{}", tls_server.port());
+        let (receiver, tls_server) = secure_receiver(protocol, authority.local());
+        let endpoint = tls_server.endpoint();
         let extra = files.path(&protocol.name().replace('/', "-"));
         let variables = [("NODE_EXTRA_CA_CERTS", extra.to_str().unwrap())];
         let config = configuration(protocol, &endpoint, &variables);
@@ -664,25 +657,25 @@ fn renewed_files_are_used_after_a_failure() {
         let [ca, certificate, key] = write(0);
         let mut receiver = protocol.receiver();
         let tls_server = TlsServer::in_front_of(receiver.port(), &behaviors[0]);
-        let name = format!("localhost:{}", tls_server.port());
+        let endpoint = tls_server.endpoint();
         let variables = [
             (CA, ca.as_str()),
             (CERTIFICATE, certificate.as_str()),
             (KEY, key.as_str()),
         ];
-        let telemetry = start(protocol, &format!("https://{name}"), &variables);
+        let telemetry = start(protocol, &endpoint, &variables);
         assert_delivers(&telemetry, &receiver);
 
         // First, the receiver gets new certificates.
         tls_server.change(&behaviors[1]);
         receiver.restart();
-        assert_fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &endpoint, |message| {
             message.contains("not signed by a known authority")
         });
 
         // Only the key is renewed. This has no effect, but it is reported.
         files.write("client.key", &clients[1].issue(&["agent"]).key);
-        assert_fails(&telemetry, &name, |message| {
+        assert_fails(&telemetry, &endpoint, |message| {
             message.contains(". Read again: OTEL_EXPORTER_OTLP_CLIENT_KEY=")
                 && message.contains("does not belong to the certificate")
         });

@@ -270,6 +270,11 @@ impl TlsServer {
         self.port
     }
 
+    /// Returns the base URL, `https://localhost:port`.
+    pub fn endpoint(&self) -> String {
+        format!("https://localhost:{}", self.port)
+    }
+
     /// Changes the behavior for new connections.
     pub fn change(&self, behavior: &Behavior) {
         let config = server_config(behavior, client_verifier(behavior));

@@ -18,9 +18,9 @@ fn assert_refused(issued: &Issued, ca: &str, expected: &str) {
                 ..behavior(protocol, issued.clone())
             };
             let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
-            let name = format!("localhost:{}", tls_server.port());
-            let telemetry = start(protocol, &format!("https://{name}"), &[(CA, ca)]);
-            assert_fails(&telemetry, &name, |error| error == expected);
+            let endpoint = tls_server.endpoint();
+            let telemetry = start(protocol, &endpoint, &[(CA, ca)]);
+            assert_fails(&telemetry, &endpoint, |error| error == expected);
             assert!(receiver.received().is_empty() && receiver.connections() == 0);
         }
     }
@@ -120,9 +120,9 @@ fn self_signed_authority_is_accepted_after_it_was_added_to_the_file() {
         let renewed = server.renewed_self_issued();
         let tls_server =
             TlsServer::in_front_of(receiver.port(), &behavior(protocol, renewed.clone()));
-        let name = format!("localhost:{}", tls_server.port());
-        let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
-        assert_fails(&telemetry, &name, |error| error == NOT_IN_FILE);
+        let endpoint = tls_server.endpoint();
+        let telemetry = start(protocol, &endpoint, &[(CA, &ca)]);
+        assert_fails(&telemetry, &endpoint, |error| error == NOT_IN_FILE);
         files.write("ca.pem", renewed.certificate);
         assert_delivers(&telemetry, &receiver);
     }

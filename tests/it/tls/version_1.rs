@@ -93,7 +93,7 @@ fn version_1_client_certificate_is_presented() {
             };
             let verifier = AnyVersion::new(&client);
             let tls_server = TlsServer::with_client_verifier(receiver.port(), &behavior, verifier);
-            let endpoint = format!("https://localhost:{}", tls_server.port());
+            let endpoint = tls_server.endpoint();
             let identity = [
                 (CA, ca.as_str()),
                 (CERTIFICATE, certificate.as_str()),
@@ -120,14 +120,14 @@ fn error_explains_a_rejected_version_1_client_certificate() {
             ..behavior(protocol, authority.local())
         };
         let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
-        let name = format!("localhost:{}", tls_server.port());
+        let endpoint = tls_server.endpoint();
         let identity = [
             (CA, ca.as_str()),
             (CERTIFICATE, certificate.as_str()),
             (KEY, key.as_str()),
         ];
-        let telemetry = start(protocol, &format!("https://{name}"), &identity);
-        assert_fails(&telemetry, &name, |message| {
+        let telemetry = start(protocol, &endpoint, &identity);
+        assert_fails(&telemetry, &endpoint, |message| {
             message
                 .contains("accept the client certificate of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")
         });
@@ -163,12 +163,10 @@ fn version_1_server_certificate_is_rejected_with_the_reason() {
     // `it` stands for the endpoint.
     let expected = "the certificate of it has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName";
     for protocol in Protocol::all() {
-        let receiver = protocol.receiver();
-        let tls_server =
-            TlsServer::in_front_of(receiver.port(), &behavior(protocol, server.clone()));
-        let name = format!("localhost:{}", tls_server.port());
-        let telemetry = start(protocol, &format!("https://{name}"), &[(CA, &ca)]);
-        assert_fails(&telemetry, &name, |message| message == expected);
+        let (receiver, tls_server) = secure_receiver(protocol, server.clone());
+        let endpoint = tls_server.endpoint();
+        let telemetry = start(protocol, &endpoint, &[(CA, &ca)]);
+        assert_fails(&telemetry, &endpoint, |message| message == expected);
         assert!(receiver.received().is_empty() && receiver.connections() == 0);
     }
 }
