@@ -11,8 +11,6 @@
 
 #[path = "../support/document.rs"]
 mod document;
-#[path = "../support/events_host.rs"]
-mod events_host;
 #[path = "../support/example.rs"]
 mod example;
 #[path = "../support/host.rs"]
@@ -21,12 +19,12 @@ mod host;
 mod port;
 #[path = "../support/scraper.rs"]
 mod scraper;
-#[path = "../support/small_session.rs"]
-mod small_session;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod catalog_support;
+mod events_host;
+mod small_session;
 mod traces;
 
 #[cfg(all(unix, feature = "grpc", feature = "http", feature = "console"))]

@@ -1,12 +1,12 @@
 //! A host that exports events over OTLP, for tests of connections.
 #![cfg(all(feature = "grpc", feature = "http"))]
-#![allow(unreachable_pub, clippy::unwrap_used)]
+#![allow(unreachable_pub)]
 
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{Config, ExporterHealth, ExporterState, Signal, Telemetry};
 
-use super::host::{Protocol, config, environment, otlp, service, session, within};
+use crate::host::{Protocol, config, environment, otlp, service, session, within};
 
 /// A timeout that exceeds the duration of every step.
 pub const LONG: Duration = Duration::from_secs(60);

@@ -3,8 +3,8 @@
 
 use claude_code_telemetry::{Config, ConfigBuilder, Telemetry};
 
-use super::host::{ENABLE_TRACES, Protocol, environment, service};
-use super::support::{Received, Receiver};
+use crate::host::{ENABLE_TRACES, Protocol, environment, service};
+use crate::support::{Received, Receiver};
 
 /// Returns a configuration that exports all signals to `receiver`. Entries of `more` take precedence. The installation
 /// id is stored in a temporary directory.

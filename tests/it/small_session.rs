@@ -1,11 +1,5 @@
 //! A small session, and assertions on the data that must arrive for it.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,8 +9,8 @@ use claude_code_telemetry::{
 };
 use serde_json::{Value, json};
 
-use super::host;
-use super::support::{self, Log, Received};
+use crate::host;
+use crate::support::{self, Log, Received};
 
 const SESSION: &str = "3f6d1c52-8b0e-4c77-9a51-0d2e6b8f4a10";
 const PROMPT: &str = "9f1c2f7e-6a51-4c5c-9d3f-0d6e1b3a2c4d";
