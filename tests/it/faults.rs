@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::host::{
-    PATIENCE, Protocol, assert_delta, deduplicated, otlp, select, session, sum, telemetry,
-    wait_for_health, within,
+    PATIENCE, Protocol, assert_delta, otlp, select, session, sum, telemetry, wait_for_health,
+    within,
 };
 use crate::support::{Answer, Message, Received, black_hole, refused_port};
 use crate::{host, support};
@@ -158,7 +158,7 @@ fn everything_is_delivered_after_a_receiver_restarts() {
         assert_eq!(otlp(&health, Signal::Logs).delivered, 2_000);
 
         let received = receiver.received();
-        let once = deduplicated(&received);
+        let once = received.accepted().deduplicated();
         let sequence = once.logs();
         let sequence = sequence
             .iter()
@@ -381,7 +381,7 @@ fn exporter_reconnects_after_a_broken_connection() {
             let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
             record(&telemetry.session(session("s")));
             assert!(telemetry.flush().is_complete(), "{protocol:?} {broken:?}");
-            let once = deduplicated(&receiver.received());
+            let once = receiver.received().accepted().deduplicated();
             // Over HTTP the status arrives first. If the body breaks off after a success, the data counts as
             // delivered.
             let delivered = |signal| otlp(&telemetry.health(), signal).delivered;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
+use crate::host;
 use crate::host::{PATIENCE, Protocol, assert_delta, otlp, select, session, sum, telemetry};
 use crate::support::{Answer, Received, Receiver};
-use crate::{host, support};
 use claude_code_telemetry::{
     ApiRequest, Commit, ExporterHealth, ExporterState, LlmRequestOptions, Session, Signal,
     Telemetry, TokenUsage,
@@ -52,13 +52,7 @@ fn step(session: &Session) {
 /// the same bytes, and everything else arrived once.
 #[track_caller]
 fn assert_exact(received: &Received, steps: usize) {
-    let mut once = Received::default();
-    for request in &received.requests {
-        let known = |old: &support::Request| old.path == request.path && old.body == request.body;
-        if !once.requests.iter().any(known) {
-            once.requests.push(request.clone());
-        }
-    }
+    let once = received.deduplicated();
     let count = steps * EACH;
     let sequence: Vec<_> = once
         .logs()
@@ -270,7 +264,7 @@ fn cumulative_points_include_data_of_an_outage() {
         telemetry.flush_within(Duration::from_millis(500));
     }
     assert!(telemetry.shutdown().is_complete());
-    let points = host::deduplicated(&receiver.received()).points();
+    let points = receiver.received().accepted().deduplicated().points();
     host::assert_cumulative(&points);
     let commits = select(&points, "claude_code.commit.count", &[]);
     assert_eq!(commits.last().unwrap().value, 3.0 * EACH as f64);
@@ -290,12 +284,12 @@ fn newest_events_and_spans_are_dropped_and_counted_when_the_queue_is_full() {
     let health = telemetry.health();
     for signal in [Signal::Logs, Signal::Traces] {
         let exporter = otlp(&health, signal);
-        assert_eq!(exporter.queued, 16_384);
+        assert_eq!((exporter.queued, exporter.delivered), (16_384, 0));
         assert_eq!(exporter.dropped.queue_full, count - 16_384);
     }
     receiver.answer(|_| Answer::Ok);
     telemetry.shutdown();
-    let received = host::deduplicated(&receiver.received());
+    let received = receiver.received().accepted().deduplicated();
     assert_eq!(received.logs().len(), 16_384);
     assert_eq!(received.spans().len(), 16_384);
 }
@@ -318,7 +312,7 @@ fn queues_of_events_and_spans_are_bounded_by_bytes() {
         assert!((60..=64).contains(&exporter.queued), "{exporter:?}");
         assert_eq!(exporter.dropped.queue_full, 80 - exporter.queued);
     }
-    telemetry.shutdown_within(Duration::ZERO);
+    assert!(!telemetry.shutdown_within(Duration::ZERO).is_complete());
 }
 
 /// Events of 1 MiB and more are sent at once. The later events are recorded while the first request gets no response.
@@ -341,7 +335,7 @@ fn large_batch_is_sent_directly_after_an_outage() {
     (0..5).for_each(|_| large());
     receiver.answer(|_| Answer::Ok);
     receiver.wait_until(PATIENCE, |received| {
-        host::deduplicated(received).logs().len() == 6
+        received.accepted().deduplicated().logs().len() == 6
     });
 }
 
@@ -404,7 +398,7 @@ fn misbehaving_callback_does_not_affect_the_export() {
             report.exporters.iter().all(ExporterHealth::is_complete),
             "{report}"
         );
-        let once = host::deduplicated(&receiver.received());
+        let once = receiver.received().accepted().deduplicated();
         assert_eq!(once.logs().len(), 1);
         let commits = select(
             &once.points(),

@@ -38,7 +38,7 @@ fn flush(telemetry: &Telemetry) {
 }
 
 fn points(receiver: &Receiver) -> Vec<Point> {
-    host::deduplicated(&receiver.received()).points()
+    receiver.received().accepted().deduplicated().points()
 }
 
 fn values(points: &[Point]) -> Vec<f64> {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use crate::host::otlp;
 use crate::support;
-use crate::support::{Answer, Receiver};
-use crate::traces::{Host, Spans, builder, nanos_at, specific_attributes, time_at_ms};
+use crate::traces::{Host, Spans, nanos_at, specific_attributes, time_at_ms};
 use claude_code_telemetry::{
     ApiRequest, Decision, DecisionSource, HookOutcome, PromptEnd, Signal, ToolCallOptions,
     ToolOutcome,
@@ -374,29 +373,6 @@ fn spans_started_after_shutdown_are_dropped_and_counted() {
     let health = host.telemetry.health();
     let spans = otlp(&health, Signal::Traces);
     assert_eq!(spans.dropped.shutdown, 4);
-}
-
-#[test]
-fn spans_are_counted_as_dropped_when_the_queue_is_full() {
-    let receiver = Receiver::http();
-    receiver.answer(|_| Answer::Hang);
-    let telemetry = builder(
-        &receiver.endpoint(),
-        [("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "1")],
-    )
-    .start();
-    let session = telemetry.session(claude_code_telemetry::Identity::new().user_id("u-1"));
-    // The queue holds 16,384 spans.
-    for _ in 0..16_384 + 100 {
-        session.hook("Stop", "Stop").finish(HookOutcome::new());
-    }
-    let health = telemetry.health();
-    let spans = otlp(&health, Signal::Traces);
-    assert_eq!(
-        (spans.dropped.queue_full, spans.queued, spans.delivered),
-        (100, 16_384, 0)
-    );
-    assert!(!telemetry.shutdown().is_complete());
 }
 
 #[test]

@@ -5,9 +5,7 @@ use std::fmt::Write;
 use std::ops::Deref;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use claude_code_telemetry::{
-    Identity, Service, Session, SessionOptions, Telemetry, TelemetryBuilder,
-};
+use claude_code_telemetry::{Identity, Service, Session, SessionOptions, Telemetry};
 use serde_json::Value;
 
 use crate::host::{
@@ -38,7 +36,10 @@ impl Host {
 
     /// Like [`Host::with`], with an existing receiver of OTLP over HTTP.
     pub fn on<const N: usize>(receiver: Receiver, more: [(&str, &str); N]) -> Self {
-        let builder = builder(&receiver.endpoint(), more);
+        let extra = [&ENABLE_TRACES[..], &more].concat();
+        let environment = environment(&receiver.endpoint(), Protocol::HttpProtobuf, &extra);
+        let service = Service::new("claude-code", "2.1.112");
+        let builder = Telemetry::builder(config(environment), service);
         let (telemetry, diagnostics) = start_with_diagnostics(builder);
         Self {
             receiver,
@@ -70,13 +71,6 @@ impl Host {
     pub fn spans(&self) -> Spans {
         Spans(self.shut_down().spans())
     }
-}
-
-/// Returns a builder for telemetry that exports all signals to `endpoint` over HTTP. Entries of `more` take precedence.
-pub fn builder<const N: usize>(endpoint: &str, more: [(&str, &str); N]) -> TelemetryBuilder {
-    let extra = [&ENABLE_TRACES[..], &more].concat();
-    let config = config(environment(endpoint, Protocol::HttpProtobuf, &extra));
-    Telemetry::builder(config, Service::new("claude-code", "2.1.112"))
 }
 
 fn options() -> SessionOptions {

@@ -215,7 +215,10 @@ fn exporter_with_tls_is_built_once_there_are_threads() {
             return;
         };
         assert!(driver.end().success());
-        assert_eq!(host::deduplicated(&receiver.received()).logs().len(), 3);
+        assert_eq!(
+            receiver.received().accepted().deduplicated().logs().len(),
+            3
+        );
     }
 }
 
@@ -232,7 +235,7 @@ fn headers_helper_runs_once_there_are_threads() {
     };
     assert!(driver.end().success());
     let received = receiver.received();
-    assert_eq!(host::deduplicated(&received).logs().len(), 3);
+    assert_eq!(received.accepted().deduplicated().logs().len(), 3);
     let mut requests = received.requests.iter();
     assert!(requests.all(|request| request.headers["x-helper"] == "1"));
 }
@@ -320,7 +323,10 @@ fn assert_reconnects(protocol: Protocol) {
     driver.ask_until("flush", |report| report["complete"] == true);
     driver.ask("shutdown");
     assert!(driver.end().success());
-    assert_eq!(host::deduplicated(&receiver.received()).logs().len(), 6);
+    assert_eq!(
+        receiver.received().accepted().deduplicated().logs().len(),
+        6
+    );
 }
 
 #[test]
@@ -397,6 +403,9 @@ fn exporter_reconnects_once_descriptors_are_available() {
         driver.ask_until("flush", |report| report["complete"] == true);
         driver.ask("shutdown");
         assert!(driver.end().success());
-        assert_eq!(host::deduplicated(&receiver.received()).logs().len(), 4);
+        assert_eq!(
+            receiver.received().accepted().deduplicated().logs().len(),
+            4
+        );
     }
 }

@@ -48,7 +48,10 @@ fn assert_survives(protocol: Protocol, secure: bool) {
     assert_eq!(relay.resets(), 3);
     driver.ask("shutdown");
     assert!(driver.end().success());
-    assert_eq!(host::deduplicated(&receiver.received()).logs().len(), 6);
+    assert_eq!(
+        receiver.received().accepted().deduplicated().logs().len(),
+        6
+    );
 }
 
 #[test]

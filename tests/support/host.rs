@@ -21,7 +21,7 @@ use claude_code_telemetry::{
 };
 use serde_json::Value;
 
-use super::support::{Point, Received, Receiver};
+use super::support::{Point, Receiver};
 
 /// The time by which a busy machine may exceed a deadline.
 pub const SLACK: Duration = Duration::from_secs(5);
@@ -221,20 +221,6 @@ pub fn within<T>(limit: Duration, action: impl FnOnce() -> T) -> T {
     let took = start.elapsed();
     assert!(took <= limit + SLACK, "took {took:?} instead of {limit:?}");
     result
-}
-
-/// Returns the accepted requests without duplicates. A request is a duplicate if it has the same path and body as an
-/// earlier one.
-pub fn deduplicated(received: &Received) -> Received {
-    let mut requests: Vec<super::support::Request> = Vec::new();
-    for request in &received.accepted().requests {
-        let known =
-            |old: &super::support::Request| old.path == request.path && old.body == request.body;
-        if !requests.iter().any(known) {
-            requests.push(request.clone());
-        }
-    }
-    Received { requests }
 }
 
 /// Returns the name of a series: the metric's name and all attributes.

@@ -1,6 +1,6 @@
 //! The requests that a receiver got.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
 
@@ -69,6 +69,17 @@ impl Received {
         let requests = self.requests.iter().filter(|request| wanted(request));
         Self {
             requests: requests.cloned().collect(),
+        }
+    }
+
+    /// Returns the requests without duplicates. A request is a duplicate if it has the same path and body as an earlier
+    /// one.
+    pub fn deduplicated(&self) -> Self {
+        let mut seen = BTreeSet::new();
+        let requests = self.requests.iter();
+        let first = requests.filter(|request| seen.insert((&request.path, &request.body)));
+        Self {
+            requests: first.cloned().collect(),
         }
     }
 
