@@ -29,7 +29,7 @@ use claude_code_telemetry::{
 use serde_json::Value;
 
 use crate::catalog_support::config;
-use crate::host::{Protocol, Screen};
+use crate::host::{Protocol, Screen, start_with_diagnostics};
 use crate::support::{Answer, Attributes, Received, Receiver};
 use crate::{scraper, support};
 
@@ -1341,16 +1341,13 @@ fn configuration_secrets_never_appear_in_output() {
         seen.text("Warning", warning.to_string());
         seen.text("value", format!("{:?}", warning.value()));
     }
-    let diagnostics = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&diagnostics);
-    let telemetry = Telemetry::builder(config, Service::new("claude-code", "1"))
-        .on_diagnostic(move |diagnostic| sink.lock().unwrap().push(diagnostic.to_string()))
-        .start();
+    let builder = Telemetry::builder(config, Service::new("claude-code", "1"));
+    let (telemetry, diagnostics) = start_with_diagnostics(builder);
     telemetry.session(Identity::new().user_id("user"));
     let report = telemetry.shutdown();
     seen.debug(&report);
     seen.text("Report", report.to_string());
-    for text in diagnostics.lock().unwrap().drain(..) {
+    for text in diagnostics.all() {
         seen.text("Diagnostic", text);
     }
     assert!(seen.0.len() > 20);
@@ -1376,17 +1373,14 @@ fn header_values_repeated_by_a_receiver_are_redacted() {
             protocol,
             &[("OTEL_EXPORTER_OTLP_HEADERS", &header)],
         );
-        let diagnostics = Arc::new(Mutex::new(String::new()));
-        let sink = Arc::clone(&diagnostics);
-        let telemetry = Telemetry::builder(builder.build(), Service::new("claude-code", "1"))
-            .on_diagnostic(move |diagnostic| sink.lock().unwrap().push_str(&diagnostic.message))
-            .start();
+        let builder = Telemetry::builder(builder.build(), Service::new("claude-code", "1"));
+        let (telemetry, diagnostics) = start_with_diagnostics(builder);
         telemetry.session(Identity::new().user_id("user"));
         let report = telemetry.shutdown();
         let text = format!(
-            "{report} {report:?} {:?} {}",
+            "{report} {report:?} {:?} {:?}",
             telemetry.health(),
-            diagnostics.lock().unwrap()
+            diagnostics.all()
         );
         assert!(text.contains("bad token"), "{protocol:?}: {text}");
         assert!(!text.contains(&secret), "{protocol:?}: {text}");

@@ -55,10 +55,8 @@ fn diagnose(variables: &[(&str, &str)]) -> Diagnosis {
 fn all_messages(variables: &[(&str, &str)]) -> Vec<String> {
     let config = config(variables);
     let mut messages = vec![config.explain().to_string(), config.diagnose().to_string()];
-    let (sender, diagnostics) = std::sync::mpsc::channel();
-    let telemetry = Telemetry::builder(config, host::service())
-        .on_diagnostic(move |diagnostic| sender.send(diagnostic.to_string()).unwrap())
-        .start();
+    let builder = Telemetry::builder(config, host::service());
+    let (telemetry, diagnostics) = host::start_with_diagnostics(builder);
     let session = telemetry.session(host::session("s-1"));
     session.record_skill_activated(SkillActivated::new("skill", "bundled"));
     let started = Instant::now();
@@ -77,7 +75,7 @@ fn all_messages(variables: &[(&str, &str)]) -> Vec<String> {
             .to_string(),
     );
     drop((session, telemetry));
-    messages.extend(diagnostics.try_iter());
+    messages.extend(diagnostics.all());
     messages
 }
 
