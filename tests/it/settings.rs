@@ -392,9 +392,9 @@ mod unix {
 
 const MARKER: &str = "SETTINGS_TEST_PRINTS";
 
-/// The body of the child process: prints the configuration that it loads.
+/// The body of the child process, which runs this test binary again: prints the configuration that it loads.
 #[test]
-fn load() {
+fn child() {
     if std::env::var_os(MARKER).is_some() {
         println!("{}", Config::load().explain());
     }
@@ -411,7 +411,7 @@ fn config_load_reads_the_user_and_project_files() {
     let loaded = |moved: Option<PathBuf>| {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
-            .args(["--exact", "settings::load", "--nocapture"])
+            .args(["--exact", "settings::child", "--nocapture"])
             .current_dir(machine.path("project"))
             .env_remove("CLAUDE_CONFIG_DIR")
             .env(MARKER, "1")

@@ -31,11 +31,7 @@ impl Host {
 
     /// Like [`Host::new`], with more variables, which take precedence.
     pub fn with<const N: usize>(more: [(&str, &str); N]) -> Self {
-        Self::on(Receiver::http(), more)
-    }
-
-    /// Like [`Host::with`], with an existing receiver of OTLP over HTTP.
-    pub fn on<const N: usize>(receiver: Receiver, more: [(&str, &str); N]) -> Self {
+        let receiver = Receiver::http();
         let extra = [&ENABLE_TRACES[..], &more].concat();
         let environment = environment(&receiver.endpoint(), Protocol::HttpProtobuf, &extra);
         let service = Service::new("claude-code", "2.1.112");
