@@ -2,7 +2,8 @@
 #![cfg(all(feature = "cli", unix))]
 
 use crate::example;
-use crate::replay::{PATIENCE, Replay, SESSION, SHORT, names, skill, unavailable};
+use crate::host::{PATIENCE, wait_until};
+use crate::replay::{Replay, SESSION, SHORT, names, skill, unavailable};
 use crate::support::{Answer, Receiver};
 use rustix::process::Signal;
 
@@ -194,8 +195,6 @@ fn signal_leaves_each_status_as_it_is() {
 #[cfg(target_os = "linux")]
 #[test]
 fn signal_ends_the_wait_for_the_writer_of_a_named_pipe() {
-    use std::time::{Duration, Instant};
-
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("steps");
     let made = std::process::Command::new("mkfifo").arg(&path).status();
@@ -206,11 +205,7 @@ fn signal_ends_the_wait_for_the_writer_of_a_named_pipe() {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
         u64::from_str_radix(mask.unwrap().trim(), 16).unwrap() != 0
     };
-    let started = Instant::now();
-    while !blocks_signals() {
-        assert!(started.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(blocks_signals);
     assert_eq!(replay.signalled(Signal::TERM).0, 4);
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::host::{
     Diagnostics, ENABLE_TRACES, PATIENCE, Protocol, environment, otlp, service, session,
-    start_with_diagnostics, wait_for_health, within,
+    start_with_diagnostics, wait_for_health, wait_until, within,
 };
 use crate::reconfigure::block_responses;
 use crate::support;
@@ -141,16 +141,6 @@ fn is_running(file: &Path) -> bool {
     !state.trim().is_empty() && !state.trim().starts_with('Z')
 }
 
-/// Waits until `condition` returns true. There is no notification for these conditions, so the function polls.
-#[track_caller]
-fn wait_for(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 fn is_written(file: &Path) -> bool {
     fs::read_to_string(file).is_ok_and(|text| text.ends_with('\n'))
 }
@@ -177,7 +167,7 @@ fn helper_headers_override_static_headers_on_every_signal() {
         let report = telemetry.shutdown();
         assert!(report.is_complete(), "{report}");
         // The helper returned a header that belongs to the protocol. It is omitted, which causes the only diagnostic.
-        wait_for(|| !diagnostics.all().is_empty());
+        wait_until(|| !diagnostics.all().is_empty());
         let messages = diagnostics.all();
         assert_eq!(messages.len(), 1, "{messages:?}");
         assert!(
@@ -343,7 +333,7 @@ fn data_is_kept_until_the_helper_returns_accepted_credentials() {
             let report = telemetry.shutdown();
             assert!(report.is_complete(), "{report}");
             assert_eq!(signals(&receiver.received().accepted().requests).len(), 3);
-            wait_for(|| diagnostics.all().len() >= 3);
+            wait_until(|| diagnostics.all().len() >= 3);
             assert_eq!(
                 diagnostics.all().len(),
                 3,
@@ -397,7 +387,7 @@ fn no_data_is_sent_before_the_helper_succeeds() {
             assert_eq!(header(request, "x-run"), Some("good"), "{request:?}");
         }
         assert!(helper.runs() >= 2);
-        wait_for(|| diagnostics.count("otelHeadersHelper works again") == 1);
+        wait_until(|| diagnostics.count("otelHeadersHelper works again") == 1);
         assert_eq!(
             diagnostics.count("otelHeadersHelper failed"),
             1,
@@ -434,7 +424,7 @@ fn last_valid_headers_are_used_after_a_failed_run() {
         helper.replace_body(body);
         // No later run returns valid headers.
         let last = helper.runs();
-        wait_for(|| helper.runs() >= last + 3);
+        wait_until(|| helper.runs() >= last + 3);
         receiver.clear();
         record(&telemetry);
         assert!(telemetry.flush().is_complete());
@@ -443,7 +433,7 @@ fn last_valid_headers_are_used_after_a_failed_run() {
             assert!(run <= last, "{request:?}");
         }
     }
-    wait_for(|| diagnostics.count("otelHeadersHelper failed") >= 3);
+    wait_until(|| diagnostics.count("otelHeadersHelper failed") >= 3);
     assert_eq!(
         diagnostics.count("otelHeadersHelper failed"),
         3,
@@ -451,7 +441,7 @@ fn last_valid_headers_are_used_after_a_failed_run() {
         diagnostics.all()
     );
     helper.replace_body("printf '{\"x-run\":\"new\"}'");
-    wait_for(|| diagnostics.count("otelHeadersHelper works again") == 1);
+    wait_until(|| diagnostics.count("otelHeadersHelper works again") == 1);
     receiver.clear();
     record(&telemetry);
     assert!(telemetry.shutdown().is_complete());
@@ -479,7 +469,7 @@ fn invalid_helper_output_is_reported_and_delays_the_export() {
         let receiver = protocol.receiver();
         let (telemetry, diagnostics) = start(&receiver, protocol, &helper.command(), &[]);
         record(&telemetry);
-        wait_for(|| diagnostics.count("otelHeadersHelper failed") == 1);
+        wait_until(|| diagnostics.count("otelHeadersHelper failed") == 1);
         let error = error_of_queued_events(&telemetry);
         assert!(error.contains("otelHeadersHelper"), "{error}");
         assert!(receiver.received().is_empty(), "{body}");
@@ -505,7 +495,7 @@ fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
             record(&started.0);
             started
         });
-        wait_for(|| is_written(&helper_pid));
+        wait_until(|| is_written(&helper_pid));
         assert!(is_running(&helper_pid) && is_running(&child_pid));
         let limit = Duration::from_millis(300);
         within(limit, || telemetry.flush_within(limit));
@@ -525,7 +515,7 @@ fn hanging_helper_does_not_block_and_is_killed_with_its_children() {
                 );
             }
         }
-        wait_for(|| !is_running(&helper_pid) && !is_running(&child_pid));
+        wait_until(|| !is_running(&helper_pid) && !is_running(&child_pid));
         assert!(receiver.received().is_empty());
         assert_eq!(helper.runs(), 1);
     }
@@ -538,10 +528,10 @@ fn shutdown_without_data_does_not_wait_for_the_helper() {
     let receiver = protocol.receiver();
     let command = helper.command();
     let (telemetry, diagnostics) = start(&receiver, protocol, &command, &[]);
-    wait_for(|| is_written(&helper.file("pid")));
+    wait_until(|| is_written(&helper.file("pid")));
     let report = within(Duration::from_secs(2), || telemetry.shutdown());
     assert!(report.is_complete(), "{report}");
-    wait_for(|| !is_running(&helper.file("pid")));
+    wait_until(|| !is_running(&helper.file("pid")));
     assert_eq!(diagnostics.all(), [""; 0]);
 }
 
@@ -565,7 +555,7 @@ fn child() {
     let telemetry = Telemetry::start(config, service());
     record(&telemetry);
     if let Ok(started) = std::env::var(STARTED) {
-        wait_for(|| is_written(Path::new(&started)));
+        wait_until(|| is_written(Path::new(&started)));
     }
     telemetry.shutdown_within(Duration::from_millis(variable(LIMIT).parse().unwrap()));
     std::process::exit(0);
@@ -613,7 +603,7 @@ fn helper_is_killed_when_the_process_shuts_down_and_exits() {
         (LIMIT, "2000"),
     ];
     run_child(&receiver, &variables);
-    wait_for(|| !is_running(&helper_pid));
+    wait_until(|| !is_running(&helper_pid));
     assert!(receiver.received().is_empty());
 }
 
@@ -656,7 +646,7 @@ fn header_values_and_command_and_stderr_never_appear_in_output() {
         }
         let report = telemetry.shutdown();
         seen += &format!("{report} {report:?} {:?}", telemetry.health());
-        wait_for(|| diagnostics.count("otelHeadersHelper works again") == 1);
+        wait_until(|| diagnostics.count("otelHeadersHelper works again") == 1);
         seen += &diagnostics.all().join("\n");
         assert!(seen.contains("otelHeadersHelper") && seen.contains("<hidden>"));
         assert!(!seen.contains("CANARY"), "{seen}");
@@ -675,7 +665,7 @@ fn helper_stops_after_the_exporters_are_turned_off() {
     let receiver = protocol.receiver();
     let command = helper.command();
     let (telemetry, _) = start(&receiver, protocol, &command, &[(DEBOUNCE, "100")]);
-    wait_for(|| helper.runs() >= 2);
+    wait_until(|| helper.runs() >= 2);
     let none = [
         ("OTEL_METRICS_EXPORTER", "none"),
         ("OTEL_LOGS_EXPORTER", "none"),
@@ -690,7 +680,7 @@ fn helper_stops_after_the_exporters_are_turned_off() {
     };
     wait_for_health(&telemetry, are_off);
     // A run that had begun before may still end.
-    wait_for(|| {
+    wait_until(|| {
         let runs = helper.runs();
         std::thread::sleep(Duration::from_millis(500));
         helper.runs() == runs
@@ -717,7 +707,7 @@ fn helper_that_is_replaced_by_the_same_command_is_killed() {
     record(&telemetry);
     telemetry.flush_within(Duration::ZERO);
     arrivals.recv_timeout(PATIENCE).unwrap();
-    wait_for(|| is_written(&helper.file("pid")));
+    wait_until(|| is_written(&helper.file("pid")));
     for command in ["echo {}", &command] {
         let config = config(&receiver.endpoint(), protocol, command, &extra);
         assert!(telemetry.reconfigure(config));
@@ -725,7 +715,7 @@ fn helper_that_is_replaced_by_the_same_command_is_killed() {
     drop(allow);
     // Without a replacement, the run ends after its limit of 30 seconds.
     within(Duration::from_secs(15), || {
-        wait_for(|| !is_running(&helper.file("pid")));
+        wait_until(|| !is_running(&helper.file("pid")));
     });
     assert!(telemetry.shutdown().is_complete());
 }

@@ -5,10 +5,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::host;
 use crate::host::{
     Diagnostics, config, exporter, service, session, start_with_diagnostics, wait_for_health,
-    within,
+    wait_until, within,
 };
 use crate::scraper::{
     Exposition, address, connect, environment, read_response, request, scrape, telemetry,
@@ -205,11 +204,7 @@ fn shutdown_closes_the_scrape_endpoint_and_frees_the_port() {
 
 #[track_caller]
 fn wait_until_free(address: SocketAddr) {
-    let deadline = Instant::now() + host::PATIENCE;
-    while TcpListener::bind(address).is_err() {
-        assert!(Instant::now() < deadline, "{address} stays taken");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until(|| TcpListener::bind(address).is_ok());
 }
 
 /// Starts telemetry whose scrape endpoint is configured for this port. Returns it with its diagnostics.

@@ -12,12 +12,10 @@ use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::example;
-use crate::host::ENABLE_TRACES;
+use crate::host::{ENABLE_TRACES, PATIENCE};
 use crate::support::{Answer, Receiver};
 use serde_json::json;
 use tempfile::TempDir;
-
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Returns the variables of a replay that exports metrics and events to an endpoint.
 pub(crate) fn variables(endpoint: &str) -> [(&str, &str); 7] {

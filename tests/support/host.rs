@@ -196,7 +196,17 @@ pub fn exporter(health: &Health, signal: Signal, kind: Exporter) -> ExporterHeal
     found.expect("the exporter is configured").clone()
 }
 
-/// Waits until the health satisfies `wanted`. The crate offers no notification for this, so the function polls.
+/// Waits until `condition` returns true. Polls, for conditions without a notification.
+#[track_caller]
+pub fn wait_until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Waits until the health satisfies `wanted`, and returns it.
 #[track_caller]
 pub fn wait_for_health(telemetry: &Telemetry, wanted: impl Fn(&Health) -> bool) -> Health {
     let deadline = Instant::now() + PATIENCE;
