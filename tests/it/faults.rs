@@ -117,69 +117,6 @@ fn recording_is_not_delayed_by_a_silent_receiver() {
 }
 
 #[test]
-fn everything_is_delivered_after_a_receiver_restarts() {
-    for protocol in Protocol::all() {
-        let mut receiver = protocol.receiver();
-        let telemetry = telemetry(
-            &receiver.endpoint(),
-            protocol,
-            &[
-                ("OTEL_LOGS_EXPORT_INTERVAL", "10"),
-                ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
-                ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"),
-            ],
-        );
-        let session = telemetry.session(session("s"));
-        let record_500 = || (0..500).for_each(|_| record(&session));
-        record_500();
-        receiver.wait_until(PATIENCE, |received| !received.points().is_empty());
-        // Stop the receiver while it has requests without a response.
-        receiver.answer(|_| Answer::Hang);
-        let received_before = receiver.received().len();
-        record_500();
-        receiver.wait_until(PATIENCE, |received| received.len() > received_before);
-        receiver.stop();
-        record_500();
-        let wait_until_failing = |signal| {
-            wait_for_health(&telemetry, |health| {
-                otlp(health, signal).state == ExporterState::Failing
-            })
-        };
-        wait_until_failing(Signal::Logs);
-        wait_until_failing(Signal::Metrics);
-        receiver.answer(|_| Answer::Ok);
-        receiver.restart();
-        record_500();
-        let report = telemetry.flush();
-        assert!(report.is_complete(), "{report}");
-        let health = telemetry.health();
-        assert_eq!(otlp(&health, Signal::Logs).state, ExporterState::Working);
-        assert!(otlp(&health, Signal::Logs).retries > 0);
-        assert_eq!(otlp(&health, Signal::Logs).delivered, 2_000);
-
-        let received = receiver.received();
-        let once = received.accepted().deduplicated();
-        let sequence = once.logs();
-        let sequence = sequence
-            .iter()
-            .map(|log| log.attributes["event.sequence"].as_u64().unwrap());
-        assert!(sequence.eq(0..2_000), "every event once, in order");
-        assert_delta(&once.points());
-        assert_eq!(sum(&select(&once.points(), COMMITS, &[])), 2_000.0);
-        // The requests without a response at the stop were resent unchanged.
-        let hung = received.filter(|request| request.answer == Answer::Hang);
-        assert!(!hung.is_empty());
-        for request in &hung.requests {
-            assert!(
-                once.requests
-                    .iter()
-                    .any(|again| again.body == request.body && again.path == request.path)
-            );
-        }
-    }
-}
-
-#[test]
 fn events_are_resent_unchanged_after_a_retryable_response() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();

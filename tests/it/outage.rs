@@ -81,7 +81,10 @@ fn assert_exact(received: &Received, steps: usize) {
 }
 
 /// Runs an outage of [`INTERVALS`] export intervals over each protocol. `begin` starts the outage and `end` ends it.
-fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Receiver) + Sync) {
+fn outage(
+    begin: impl Fn(&mut Receiver, Protocol) + Sync,
+    end: impl Fn(&mut Receiver, &Telemetry) + Sync,
+) {
     thread::scope(|scope| {
         for protocol in Protocol::all() {
             let (begin, end) = (&begin, &end);
@@ -101,17 +104,23 @@ fn outage(begin: impl Fn(&mut Receiver, Protocol) + Sync, end: impl Fn(&mut Rece
                     step(&session);
                     thread::sleep(INTERVAL);
                 }
-                end(&mut receiver);
+                end(&mut receiver, &telemetry);
                 step(&session);
                 // The report may be incomplete, because an export of the next interval may be in flight.
                 let report = telemetry.flush();
-                let lost = |exporter: &ExporterHealth| exporter.dropped.total() > 0;
-                assert!(!report.exporters.iter().any(lost), "{protocol:?}: {report}");
+                for exporter in &report.exporters {
+                    assert_eq!(exporter.dropped.total(), 0, "{protocol:?}: {report}");
+                    assert_eq!(exporter.state, ExporterState::Working, "{protocol:?}");
+                }
                 assert_exact(&receiver.received(), INTERVALS + 2);
                 step(&session);
                 let report = telemetry.shutdown();
                 assert!(report.is_complete(), "{protocol:?}: {report}");
                 assert_exact(&receiver.received(), INTERVALS + 3);
+                let count = (EACH * (INTERVALS + 3)) as u64;
+                let health = telemetry.health();
+                assert_eq!(otlp(&health, Signal::Logs).delivered, 3 * count);
+                assert_eq!(otlp(&health, Signal::Traces).delivered, 2 * count);
                 for exporter in report.exporters {
                     assert_eq!(exporter.state, ExporterState::ShutDown);
                 }
@@ -127,7 +136,7 @@ fn outage_with(answer: impl Fn(Protocol, usize) -> Answer + Clone + Send + Sync 
             let answer = answer.clone();
             receiver.answer(move |n| answer(protocol, n));
         },
-        |receiver| receiver.answer(|_| Answer::Ok),
+        |receiver, _| receiver.answer(|_| Answer::Ok),
     );
 }
 
@@ -149,9 +158,23 @@ fn no_data_is_lost_after_retryable_responses() {
     });
 }
 
+/// Waits until every exporter has sent a request again and reports a failure.
+fn wait_until_failing(telemetry: &Telemetry) {
+    host::wait_for_health(telemetry, |health| {
+        let mut exporters = health.exporters.iter();
+        exporters.all(|exporter| exporter.state == ExporterState::Failing && exporter.retries > 0)
+    });
+}
+
 #[test]
 fn no_data_is_lost_when_the_receiver_restarts() {
-    outage(|receiver, _| receiver.stop(), Receiver::restart);
+    outage(
+        |receiver, _| receiver.stop(),
+        |receiver, telemetry| {
+            wait_until_failing(telemetry);
+            receiver.restart();
+        },
+    );
 }
 
 #[test]
@@ -163,7 +186,8 @@ fn no_data_is_lost_when_the_receiver_restarts_with_requests_in_flight() {
             receiver.wait_until(PATIENCE, |received| received.len() > received_before);
             receiver.stop();
         },
-        |receiver| {
+        |receiver, telemetry| {
+            wait_until_failing(telemetry);
             receiver.answer(|_| Answer::Ok);
             receiver.restart();
         },
