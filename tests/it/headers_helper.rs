@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::host::{
-    Diagnostics, ENABLE_TRACES, PATIENCE, Protocol, environment, otlp, service, session,
-    start_with_diagnostics, wait_for_health, wait_until, within,
+    Diagnostics, ENABLE_TRACES, PATIENCE, Protocol, config_builder, environment, otlp, service,
+    session, start_with_diagnostics, wait_for_health, wait_until, within,
 };
 use crate::reconfigure::block_responses;
 use crate::support;
@@ -73,9 +73,7 @@ impl Helper {
 
 fn config(endpoint: &str, protocol: Protocol, command: &str, extra: &[(&str, &str)]) -> Config {
     let extra = [&ENABLE_TRACES[..], extra].concat();
-    Config::builder()
-        .environment(environment(endpoint, protocol, &extra))
-        .installation_id_path(std::env::temp_dir().join("claude-code-telemetry-tests-unused/id"))
+    config_builder(environment(endpoint, protocol, &extra))
         .set("otelHeadersHelper", command)
         .build()
 }

@@ -6,14 +6,14 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::host::{
-    Diagnostics, config, exporter, service, session, start_with_diagnostics, wait_for_health,
-    wait_until, within,
+    Diagnostics, config, config_builder, exporter, service, session, start_with_diagnostics,
+    wait_for_health, wait_until, within,
 };
 use crate::scraper::{
     Exposition, address, connect, environment, read_response, request, scrape, telemetry,
 };
 use claude_code_telemetry::{
-    Commit, Config, Exporter, ExporterHealth, ExporterState, Health, Session, Signal, Telemetry,
+    Commit, Exporter, ExporterHealth, ExporterState, Health, Session, Signal, Telemetry,
 };
 
 /// A limit far below the timeouts of flush and shutdown, which are 60 s in these tests.
@@ -212,7 +212,7 @@ fn start_on_port(
     port: u16,
     range: Option<std::ops::RangeInclusive<u16>>,
 ) -> (Telemetry, Diagnostics) {
-    let mut config = Config::builder().environment(environment(&[(
+    let mut config = config_builder(environment(&[(
         "OTEL_EXPORTER_PROMETHEUS_PORT",
         &port.to_string(),
     )]));

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use crate::host;
 use crate::host::{
     ENABLE_TRACES, PATIENCE, Protocol, assert_cumulative, assert_delta, by_series, config,
-    environment, otlp, select, service, session, start_with_diagnostics, sum, telemetry,
-    wait_for_health, within,
+    config_builder, environment, otlp, select, service, session, start_with_diagnostics, sum,
+    telemetry, wait_for_health, within,
 };
 use crate::support::{Answer, Log, Point, Received, Receiver, black_hole, refused_port};
 use claude_code_telemetry::{
-    ApiRequest, Commit, Config, Decision, DecisionSource, Diagnostic, ExporterState, HookOutcome,
-    Identity, McpTool, SettingsFiles, Signal, Telemetry, ToolCallOptions, ToolOutcome, UserPrompt,
+    ApiRequest, Commit, Decision, DecisionSource, Diagnostic, ExporterState, HookOutcome, Identity,
+    McpTool, SettingsFiles, Signal, Telemetry, ToolCallOptions, ToolOutcome, UserPrompt,
 };
 
 const THREADS: usize = 8;
@@ -455,8 +455,7 @@ fn unreadable_managed_settings_turn_content_off_but_not_exporters() {
     let configured = |settings: &str| {
         std::fs::write(&file, settings).unwrap();
         let files = SettingsFiles::none().managed_folder(managed.path());
-        Config::builder()
-            .environment(environment(&receiver.endpoint(), protocol, &ENABLE_TRACES))
+        config_builder(environment(&receiver.endpoint(), protocol, &ENABLE_TRACES))
             .settings_files(files)
             .set("OTEL_LOG_USER_PROMPTS", "1")
             .build()
@@ -748,9 +747,7 @@ fn explanation_lists_changes_of_host_settings() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();
     let telemetry = telemetry(&receiver.endpoint(), protocol, &[]);
-    let config = Config::builder()
-        .environment(environment(&receiver.endpoint(), protocol, &[]))
-        .installation_id_path(std::env::temp_dir().join("claude-code-telemetry-tests-unused/id"))
+    let config = config_builder(environment(&receiver.endpoint(), protocol, &[]))
         .user_email(false)
         .build();
     assert!(telemetry.reconfigure(config));

@@ -1,11 +1,12 @@
 //! Spans contain content only where its switch is on, and only up to the limit.
 #![cfg(feature = "http")]
 
-use crate::support::Span;
+use crate::host::{ENABLE_TRACES, Protocol, config_builder, environment, service, session};
+use crate::support::{Receiver, Span};
+use crate::traces;
 use crate::traces::{Host, Spans, keys, specific_attributes};
-use crate::{support, traces};
 use claude_code_telemetry::{
-    Content, Decision, DecisionSource, HookOutcome, McpTool, Session, ShellParameters,
+    Content, Decision, DecisionSource, HookOutcome, McpTool, Session, ShellParameters, Telemetry,
     ToolCallOptions, ToolOutcome, ToolOutput, ToolResult,
 };
 use serde_json::{Value, json};
@@ -325,22 +326,11 @@ fn lengths_are_counted_in_utf_16_units() {
 
 #[test]
 fn error_messages_are_omitted_when_the_host_turns_them_off() {
-    let receiver = support::Receiver::http();
-    let config = claude_code_telemetry::Config::builder()
-        .environment([
-            ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
-            ("CLAUDE_CODE_ENHANCED_TELEMETRY_BETA", "1"),
-            ("OTEL_TRACES_EXPORTER", "otlp"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
-            ("CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS", "60000"),
-        ])
-        .error_messages(false)
-        .build();
-    let service = claude_code_telemetry::Service::new("claude-code", "1");
-    let telemetry = claude_code_telemetry::Telemetry::start(config, service);
-    let kim = claude_code_telemetry::Identity::new().user_id("u-1");
-    let tool = telemetry.session(kim).tool("Bash");
+    let receiver = Receiver::http();
+    let environment = environment(&receiver.endpoint(), Protocol::HttpJson, &ENABLE_TRACES);
+    let config = config_builder(environment).error_messages(false).build();
+    let telemetry = Telemetry::start(config, service());
+    let tool = telemetry.session(session("s")).tool("Bash");
     tool.executing();
     tool.finish(ToolOutcome::new().failed("secret"));
     telemetry.shutdown();

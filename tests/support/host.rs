@@ -16,8 +16,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
-    Config, Exporter, ExporterHealth, Health, Identity, Service, SessionOptions, Signal, Telemetry,
-    TelemetryBuilder,
+    Config, ConfigBuilder, Exporter, ExporterHealth, Health, Identity, Service, SessionOptions,
+    Signal, Telemetry, TelemetryBuilder,
 };
 use serde_json::Value;
 
@@ -109,12 +109,16 @@ pub fn environment(
         .collect()
 }
 
-/// Builds the configuration from these variables. It reads and writes no file of the user.
-pub fn config(environment: BTreeMap<String, String>) -> Config {
+/// Returns a builder with these variables, whose configuration reads and writes no file of the user.
+pub fn config_builder(environment: BTreeMap<String, String>) -> ConfigBuilder {
     Config::builder()
         .environment(environment)
         .installation_id_path(std::env::temp_dir().join("claude-code-telemetry-tests-unused/id"))
-        .build()
+}
+
+/// Builds the configuration of [`config_builder`].
+pub fn config(environment: BTreeMap<String, String>) -> Config {
+    config_builder(environment).build()
 }
 
 /// Returns the service identity of the host program.
