@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use claude_code_telemetry::{
-    ApiRequest, Commit, Config, Decision, DecisionSource, EarlyRecords, Service, Telemetry,
+    ApiRequest, Commit, Config, Decision, DecisionSource, EarlyRecords, Telemetry,
 };
 use host::{ENABLE_TRACES, PATIENCE, Protocol};
 use support::Receiver;
@@ -179,7 +179,7 @@ fn host_instruments_write_nothing_in_a_forked_child() {
     ];
     let config = Config::builder().environment(environment).build();
     let screen = host::Screen::default();
-    let telemetry = Telemetry::builder(config, Service::new("claude-code", "1.2.3"))
+    let telemetry = Telemetry::builder(config, host::service())
         .console_writer(screen.clone())
         .start();
     let providers = telemetry.providers();
