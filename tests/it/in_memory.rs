@@ -197,7 +197,7 @@ fn manual_clock_times_events_and_spans() {
 }
 
 #[test]
-fn only_fails_with_the_number_of_items() {
+fn error_of_only_states_the_number_of_items() {
     let telemetry = Telemetry::in_memory();
     let none = telemetry.events().only().unwrap_err();
     assert_eq!(none.to_string(), "expected one, but there is none");

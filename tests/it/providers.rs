@@ -218,7 +218,7 @@ fn no_host_data_is_lost_when_every_second_request_fails() {
 }
 
 #[test]
-fn metrics_are_split_after_413() {
+fn host_metrics_are_split_after_413() {
     let protocol = Protocol::HttpJson;
     let receiver = protocol.receiver();
     receiver.answer_by(|_, request| {
@@ -560,7 +560,7 @@ fn records_of_two_scopes_are_delivered_in_one_request() {
 }
 
 #[test]
-fn records_that_are_too_large_are_truncated() {
+fn oversized_host_records_are_truncated() {
     const BYTES: usize = 5_000_000;
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
@@ -641,7 +641,7 @@ fn late_change_of_the_temporality_is_reported_once() {
 }
 
 #[test]
-fn lowmemory_is_cumulative_for_observable_counters_only() {
+fn lowmemory_temporality_is_cumulative_for_observable_counters_only() {
     for protocol in Protocol::all() {
         let receiver = protocol.receiver();
         let variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
