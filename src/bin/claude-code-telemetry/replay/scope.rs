@@ -10,7 +10,7 @@ use claude_code_telemetry::{
 };
 
 use super::nesting::Nesting;
-use super::open_calls::{Call, OpenCalls, PromptNumber};
+use super::open_calls::{OpenCall, OpenCalls, PromptNumber};
 use super::recent::Recent;
 use crate::output::print_to_stderr;
 
@@ -63,9 +63,12 @@ impl OpenTool {
             None => self.call.executing(),
         }
     }
+}
 
-    /// Ends the call without a result.
-    pub(crate) fn end(self, at: Option<SystemTime>) {
+impl OpenCall for OpenTool {
+    const KIND: &'static str = "tool call";
+
+    fn end(self, at: Option<SystemTime>) {
         match at {
             Some(at) => self.call.end_at(at),
             None => self.call.end(),
@@ -73,9 +76,10 @@ impl OpenTool {
     }
 }
 
-impl OpenRequest {
-    /// Ends the request without an outcome.
-    pub(crate) fn end(self, at: Option<SystemTime>) {
+impl OpenCall for OpenRequest {
+    const KIND: &'static str = "request";
+
+    fn end(self, at: Option<SystemTime>) {
         match at {
             Some(at) => self.request.end_at(at),
             None => self.request.end(),
@@ -99,8 +103,8 @@ impl Scope {
             prompt: None,
             prompts: 0,
             tools: Recent::default(),
-            open_tools: OpenCalls::new("tool call"),
-            open_requests: OpenCalls::new("request"),
+            open_tools: OpenCalls::default(),
+            open_requests: OpenCalls::default(),
             nesting,
             child_env: None,
             has_live_calls: false,
@@ -185,77 +189,76 @@ impl Scope {
     }
 
     /// Begins the tool `id`, whose step is complete, inside `parent`. A tool that was reserved for work inside it keeps its
-    /// reserved parent.
+    /// reserved parent. Later steps that name the tool as their parent are recorded inside it.
     pub(crate) fn begin_tool(
         &mut self,
-        id: Option<&str>,
+        id: Option<String>,
         parent: Option<&str>,
         options: ToolCallOptions,
     ) -> Result<ToolCall, String> {
-        if let Some(id) = id
-            && self.open_tools.find(id).is_some()
-        {
+        let Some(id) = id else {
+            return Ok(self.inside(parent).tool(options));
+        };
+        if self.open_tools.find(&id).is_some() {
             return Err(format!(
                 "the tool call {id:?} is open: write `tool_end` instead"
             ));
         }
-        Ok(match id.and_then(|id| self.tools.remove(id)) {
+        let tool = match self.tools.remove(&id) {
             Some((Tool::Reserved(tool), _)) => tool.begin(options),
             _ => self
-                .inside(parent.filter(|parent| Some(*parent) != id))
+                .inside(parent.filter(|parent| *parent != id))
                 .tool(options),
-        })
-    }
-
-    /// Marks the tool `id`, whose step is complete, as ended. Later steps that refer to it are recorded with `recorder`.
-    pub(crate) fn tool_ended(&mut self, id: String, recorder: Recorder) {
+        };
         let prompt = self.number();
         self.open_tools.add_ended(id.clone(), prompt);
-        self.tools.insert(id, (Tool::Begun(recorder), prompt));
+        let begun = Tool::Begun(tool.recorder().clone());
+        self.tools.insert(id, (begun, prompt));
+        Ok(tool)
     }
 
-    /// Begins the tool `id`, which the host ends with a later step. Returns the call that ends because too many are open.
+    /// Begins the tool `id`, which the host ends with a later step. Returns the problem to report if another call ends
+    /// because too many are open.
     pub(crate) fn begin_open_tool(
         &mut self,
         id: String,
         parent: Option<&str>,
         options: ToolCallOptions,
-    ) -> Result<Option<Call<OpenTool>>, String> {
+        at: Option<SystemTime>,
+    ) -> Result<Option<String>, String> {
         let prompt = self.number();
         self.open_tools.check_unused(&id, prompt)?;
         let outer = self.inside_current(parent)?;
-        let tool = match self.tools.remove(&id) {
+        let call = match self.tools.remove(&id) {
             Some((Tool::Reserved(tool), reserved_in)) if reserved_in == prompt => {
                 tool.begin(options)
             }
             _ => outer.tool(options),
         };
-        let recorder = tool.recorder().clone();
-        self.tools
-            .insert(id.clone(), (Tool::Begun(recorder), prompt));
+        let begun = Tool::Begun(call.recorder().clone());
+        self.tools.insert(id.clone(), (begun, prompt));
         self.has_live_calls = true;
-        let tool = OpenTool {
-            call: tool,
-            decision: OnceCell::new(),
-        };
-        Ok(self.open_tools.add(id, prompt, tool))
+        let decision = OnceCell::new();
+        let tool = OpenTool { call, decision };
+        Ok(self.open_tools.add(id, prompt, tool, at))
     }
 
-    /// Begins the model request `id`, which the host ends with a later step. Returns the request that ends because too many
-    /// are open.
+    /// Begins the model request `id`, which the host ends with a later step. Returns the problem to report if another
+    /// request ends because too many are open.
     pub(crate) fn begin_open_request(
         &mut self,
         id: &str,
         parent: Option<&str>,
         model: String,
         options: LlmRequestOptions,
-    ) -> Result<Option<Call<OpenRequest>>, String> {
+        at: Option<SystemTime>,
+    ) -> Result<Option<String>, String> {
         let prompt = self.number();
         self.open_requests.check_unused(id, prompt)?;
         let request = self.inside_current(parent)?.llm_request(options);
         self.has_live_calls = true;
         let open = OpenRequest { request, model };
-        Ok(self.open_requests.add(id.to_owned(), prompt, open))
+        Ok(self.open_requests.add(id.to_owned(), prompt, open, at))
     }
 
     /// Sets the environment of subprocesses after a tool ran.
@@ -293,15 +296,8 @@ impl Scope {
 
     /// Ends the calls that were begun in a prompt and are still open.
     fn end_calls(&mut self, prompt: PromptNumber, at: Option<SystemTime>) {
-        let mut ended = Vec::new();
-        for (call, tool) in self.open_tools.take_all(prompt) {
-            ended.push(call);
-            tool.end(at);
-        }
-        for (call, request) in self.open_requests.take_all(prompt) {
-            ended.push(call);
-            request.end(at);
-        }
+        let mut ended = self.open_tools.end_all(prompt, at);
+        ended.extend(self.open_requests.end_all(prompt, at));
         if let Some(first) = ended.first() {
             print_to_stderr(format_args!(
                 "live calls that ended without an outcome, because their prompt or session ended: {} (the first one is the {first})",
