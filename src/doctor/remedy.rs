@@ -49,12 +49,7 @@ pub(super) fn describe(
         }
     };
     if let Ok(delivery) = &trial.outcome {
-        if let Some(path) = &delivery.standard_path {
-            probe.note = Some(format!(
-                "the receiver takes no requests at the URL of {endpoint}, which has no path, and takes \
-                 them at {path}: add {path} to {endpoint}"
-            ));
-        }
+        probe.note = delivery.path_correction(endpoint).or(probe.note.take());
         let kind = match otlp.protocol {
             Protocol::Grpc => "gRPC OK",
             Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",
