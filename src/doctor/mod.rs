@@ -2,9 +2,6 @@
 
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod otlp;
-#[cfg(not(any(feature = "grpc", feature = "http")))]
-#[path = "no_otlp.rs"]
-mod otlp;
 mod probe;
 #[cfg(feature = "prometheus")]
 mod prometheus;
@@ -16,10 +13,13 @@ mod trial;
 pub use probe::Probe;
 
 use std::fmt;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
+
 use crate::config::{Config, UnknownExporter, Warning};
+use crate::export::headers::Helper;
 use crate::export::suppression::{self, SuppressedScope};
 use crate::health::Exporter;
 use crate::thread;
@@ -98,19 +98,11 @@ impl Config {
             .cloned()
             .collect();
         let (tried, results) = mpsc::channel();
-        #[cfg(feature = "prometheus")]
-        let prometheus_thread = {
-            let (config, untried, tried) = (self.clone(), untried.clone(), tried.clone());
-            thread::spawn("claude-code-telemetry-doctor", move || {
-                prometheus::probe_all(&config, untried, &tried);
-                Ok(())
-            })
-        };
         let config = self.clone();
         let thread = thread::spawn("claude-code-telemetry-doctor", move || {
             let _suppressed = SuppressedScope::this_thread();
             let runtime = suppression::runtime()?;
-            runtime.block_on(otlp::probe_all(&config, untried, limit, tried));
+            runtime.block_on(try_all(&config, untried, limit, &tried));
             runtime.shutdown_background();
             Ok(())
         });
@@ -122,20 +114,16 @@ impl Config {
                     let mut same = probes.iter_mut();
                     let of = (result.signal, result.exporter);
                     if let Some(probe) = same.find(|probe| (probe.signal, probe.exporter) == of) {
-                        *probe = result;
+                        *probe = Probe {
+                            is_tried: true,
+                            ..result
+                        };
                     }
                 }
                 Err(error) => break error == mpsc::RecvTimeoutError::Timeout,
             }
         };
-        #[cfg(feature = "prometheus")]
-        probe::fail_untried(
-            &mut probes,
-            Exporter::Prometheus,
-            prometheus_thread,
-            is_late,
-        );
-        probe::fail_untried(&mut probes, Exporter::Otlp, thread, is_late);
+        probe::fail_untried(&mut probes, thread, is_late);
         probes.iter_mut().for_each(Probe::make_visible);
         let warnings = |are: fn(&Warning) -> bool| {
             let warnings = self.warnings().iter().filter(|warning| are(warning));
@@ -147,6 +135,60 @@ impl Config {
             unknown: self.unknown.clone(),
             misplaced: warnings(Warning::is_misplaced),
             misspelled: warnings(Warning::is_misspelling),
+        }
+    }
+}
+
+/// Tries exporters in parallel, and sends the result of each as soon as it is known.
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http")),
+    allow(
+        unused_variables,
+        reason = "only OTLP exporters are tried until a deadline"
+    )
+)]
+async fn try_all(
+    config: &Config,
+    untried: Vec<Probe>,
+    limit: Duration,
+    tried: &mpsc::Sender<Probe>,
+) {
+    let deadline = tokio::time::Instant::now() + limit;
+    let mut tasks = JoinSet::new();
+    let has_otlp = untried.iter().any(|probe| probe.exporter == Exporter::Otlp);
+    let helper = config.headers_helper.as_ref().filter(|_| has_otlp);
+    let helper = helper.map(|helper| {
+        let (helper, _, job) = Helper::new(helper, Arc::default());
+        tasks.spawn(async {
+            job().await;
+            None
+        });
+        helper
+    });
+    for probe in untried {
+        let config = config.clone();
+        match probe.exporter {
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            Exporter::Otlp => {
+                let helper = helper.clone();
+                tasks.spawn(
+                    async move { otlp::try_exporter(probe, &config, helper, deadline).await },
+                );
+            }
+            #[cfg(feature = "prometheus")]
+            Exporter::Prometheus => {
+                tasks.spawn(async move { prometheus::try_exporter(probe, &config).await });
+            }
+            _ => {}
+        }
+    }
+    // Without users, the helper kills its command if that still runs, and ends.
+    drop(helper);
+    // The channel of the results stays open until no task is left, because the caller then joins this thread.
+    while let Some(ended) = tasks.join_next().await {
+        // A task that panicked has no result.
+        if let Ok(Some(probe)) = ended {
+            let _ = tried.send(probe);
         }
     }
 }

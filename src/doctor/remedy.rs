@@ -1,6 +1,5 @@
-//! The description of a probe's findings, and the fixes.
+//! The fixes for the failures of an OTLP exporter.
 
-use super::probe::Probe;
 use super::trial::{Speaks, Trial};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::variables::{
@@ -13,65 +12,15 @@ use crate::export::export_result::{ErrorAnswer, ExportError, FailureClass, TlsFa
 use crate::signal::Signal;
 
 /// The configuration of an exporter, whose variables the fixes name.
-struct Configured<'a> {
-    signal: Signal,
-    config: &'a Config,
-    otlp: &'a OtlpConfig,
-}
-
-/// Adds the result of a trial to a probe.
-pub(super) fn describe(
-    probe: &mut Probe,
-    config: &Config,
-    otlp: &OtlpConfig,
-    trial: Result<Trial, String>,
-) {
-    probe.is_tried = true;
-    let signal = probe.signal;
-    let configured = Configured {
-        signal,
-        config,
-        otlp,
-    };
-    let (endpoint, path) = (configured.variable(&ENDPOINT), path(signal));
-    // Requests are posted to the root, because the endpoint of a signal is used as it is.
-    if otlp.has_bare_url {
-        probe.note = Some(format!(
-            "{endpoint} has no path and is used as it is; a receiver that responds with \
-             404 or 405 there gets its requests at {path}"
-        ));
-    }
-    let trial = match trial {
-        Ok(trial) => trial,
-        Err(why) => {
-            probe.problem = Some(why);
-            return;
-        }
-    };
-    if let Ok(delivery) = &trial.outcome {
-        probe.note = delivery.path_correction(endpoint).or(probe.note.take());
-        let kind = match otlp.protocol {
-            Protocol::Grpc => "gRPC OK",
-            Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",
-        };
-        probe.answer = Some(match &delivery.message {
-            Some(message) => format!("{kind}, with a warning: {message}"),
-            None => kind.to_owned(),
-        });
-    }
-    if let Err(error) = &trial.outcome {
-        probe.problem = Some(error.to_string());
-        probe.remedy = configured.remedy(error.kind(), &trial);
-    }
-    probe.addresses = trial.connection.addresses;
-    probe.connected = trial.connection.connected;
-    probe.tls = trial.connection.tls;
-    probe.latency = Some(trial.took);
+pub(super) struct Configured<'a> {
+    pub(super) signal: Signal,
+    pub(super) config: &'a Config,
+    pub(super) otlp: &'a OtlpConfig,
 }
 
 impl Configured<'_> {
     /// Returns the variable that applies. A managed general one overrides that of the signal in a lower layer.
-    fn variable<T>(&self, group: &'static PerSignal<T>) -> &'static str {
+    pub(super) fn variable<T>(&self, group: &'static PerSignal<T>) -> &'static str {
         self.config.effective_variable(group, self.signal).name
     }
 
@@ -120,7 +69,7 @@ impl Configured<'_> {
     }
 
     /// Returns the fix for a failure; `None` where the problem's text names the variable to change.
-    fn remedy(&self, failure: ErrorKind, trial: &Trial) -> Option<String> {
+    pub(super) fn remedy(&self, failure: ErrorKind, trial: &Trial) -> Option<String> {
         if let Some(speaks) = trial.speaks {
             return Some(self.protocol_remedy(speaks));
         }
