@@ -193,10 +193,7 @@ pub(crate) fn request_end(
     let step: RequestEnd = read(line)?;
     let Id(id) = step.request;
     let requested = &scope.open_requests.get(&id)?.model;
-    let default = match step.model {
-        None => Some(requested.clone()),
-        Some(_) => None,
-    };
+    let default = step.model.is_none().then(|| requested.clone());
     if step.canceled == Some(true) {
         scope.open_requests.take(&id)?.end(at);
     } else if step.error.is_some() {

@@ -144,19 +144,21 @@ impl Scope {
         let Some(parent) = parent else {
             return recorder;
         };
-        // Starts with the nearest known tool, then reserves those inside it.
-        let chain = self.nesting.from(parent);
-        let known = chain.iter().position(|id| self.inside_known(id).is_some());
-        let unknown = &chain[..known.unwrap_or(chain.len())];
-        if let Some((nearest, _)) = known.and_then(|known| self.inside_known(chain[known])) {
-            recorder = nearest.clone();
+        // The nearest known tool contains the unknown ones, which are reserved from the outermost to `parent`.
+        let mut unknown = Vec::new();
+        for id in self.nesting.from(parent) {
+            if let Some((known, _)) = self.inside_known(id) {
+                recorder = known.clone();
+                break;
+            }
+            unknown.push(id);
         }
         let prompt = self.number();
-        for id in unknown.iter().rev() {
+        for id in unknown.into_iter().rev() {
             let tool = recorder.reserve_tool();
             recorder = tool.recorder().clone();
             self.tools
-                .insert((*id).to_owned(), (Tool::Reserved(tool), prompt));
+                .insert(id.to_owned(), (Tool::Reserved(tool), prompt));
         }
         recorder
     }
