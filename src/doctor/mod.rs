@@ -104,6 +104,8 @@ impl Config {
             let runtime = suppression::runtime()?;
             runtime.block_on(try_all(&config, untried, limit, &tried));
             runtime.shutdown_background();
+            // The channel is closed only now, because the caller then joins this thread.
+            drop(tried);
             Ok(())
         });
         let end = Instant::now() + limit + GRACE;
@@ -111,13 +113,10 @@ impl Config {
             let left = end.saturating_duration_since(Instant::now());
             match results.recv_timeout(left) {
                 Ok(result) => {
-                    let mut same = probes.iter_mut();
                     let of = (result.signal, result.exporter);
+                    let mut same = probes.iter_mut();
                     if let Some(probe) = same.find(|probe| (probe.signal, probe.exporter) == of) {
-                        *probe = Probe {
-                            is_tried: true,
-                            ..result
-                        };
+                        *probe = result;
                     }
                 }
                 Err(error) => break error == mpsc::RecvTimeoutError::Timeout,
@@ -170,25 +169,20 @@ async fn try_all(
         match probe.exporter {
             #[cfg(any(feature = "grpc", feature = "http"))]
             Exporter::Otlp => {
-                let helper = helper.clone();
-                tasks.spawn(
-                    async move { otlp::try_exporter(probe, &config, helper, deadline).await },
-                );
+                tasks.spawn(otlp::try_exporter(probe, config, helper.clone(), deadline))
             }
             #[cfg(feature = "prometheus")]
-            Exporter::Prometheus => {
-                tasks.spawn(async move { prometheus::try_exporter(probe, &config).await });
-            }
-            _ => {}
-        }
+            Exporter::Prometheus => tasks.spawn(prometheus::try_exporter(probe, config)),
+            _ => continue,
+        };
     }
     // Without users, the helper kills its command if that still runs, and ends.
     drop(helper);
-    // The channel of the results stays open until no task is left, because the caller then joins this thread.
     while let Some(ended) = tasks.join_next().await {
         // A task that panicked has no result.
         if let Ok(Some(probe)) = ended {
-            let _ = tried.send(probe);
+            let is_tried = true;
+            let _ = tried.send(Probe { is_tried, ..probe });
         }
     }
 }

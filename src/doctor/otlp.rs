@@ -15,13 +15,13 @@ use crate::export::headers::Helper;
 /// Tries an OTLP exporter until `deadline`, and returns its probe with the result; `None` if it is not configured.
 pub(super) async fn try_exporter(
     mut probe: Probe,
-    config: &Config,
+    config: Config,
     helper: Option<Arc<Helper>>,
     deadline: Instant,
 ) -> Option<Probe> {
     let otlp = config.of(probe.signal).otlp.as_ref()?;
     match Trial::run(probe.signal, otlp, helper, deadline).await {
-        Ok(trial) => describe(&mut probe, config, otlp, trial),
+        Ok(trial) => describe(&mut probe, &config, otlp, trial),
         Err(why) => probe.problem = Some(why),
     }
     Some(probe)

@@ -65,7 +65,7 @@ impl Probe {
     }
 
     /// Records that the system has no thread, descriptor or memory for the trial.
-    pub(super) fn cannot_be_tried(&mut self, reason: impl fmt::Display) {
+    pub(super) fn record_missing_resources(&mut self, reason: impl fmt::Display) {
         self.problem = Some(format!("it cannot be tried: {reason}"));
         self.remedy = Some(
             "raise the limits of threads (RLIMIT_NPROC, pids.max) and open files (RLIMIT_NOFILE)"
@@ -93,7 +93,7 @@ pub(super) fn fail_untried(
                 let problem = "the time limit passed before the trial ended";
                 probe.problem = Some(problem.to_owned());
             }
-            Some(Err(error)) => probe.cannot_be_tried(error),
+            Some(Err(error)) => probe.record_missing_resources(error),
             Some(Ok(())) => {
                 let problem =
                     "it cannot be tried, because of an internal error (a panic) of the doctor";

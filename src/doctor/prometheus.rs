@@ -12,15 +12,15 @@ use crate::export::{blocking, scrape_addresses};
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Tries the scrape endpoint, and returns its probe with the result; `None` if the endpoint is not configured.
-pub(super) async fn try_exporter(mut probe: Probe, config: &Config) -> Option<Probe> {
-    let prometheus = config.metrics.prometheus.clone()?;
+pub(super) async fn try_exporter(mut probe: Probe, config: Config) -> Option<Probe> {
+    let prometheus = config.metrics.prometheus?;
     let mut described = probe.clone();
     let described = blocking::spawn(move || {
         describe(&mut described, &prometheus);
         described
     });
     Some(described.await.unwrap_or_else(|error| {
-        probe.cannot_be_tried(error);
+        probe.record_missing_resources(error);
         probe
     }))
 }

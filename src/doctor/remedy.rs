@@ -19,13 +19,14 @@ pub(super) struct Configured<'a> {
 }
 
 impl Configured<'_> {
-    /// Returns the variable that applies. A managed general one overrides that of the signal in a lower layer.
+    /// Returns the name of the variable of a group that applies to the signal. A managed general variable overrides a
+    /// signal-specific one of a lower layer.
     pub(super) fn variable<T>(&self, group: &'static PerSignal<T>) -> &'static str {
         self.config.effective_variable(group, self.signal).name
     }
 
-    /// Returns the variable of the timeout, for which layers do not matter: that of the signal if it is set, else the
-    /// general one.
+    /// Returns the name of the variable of the timeout. The signal-specific variable applies if it is set, also below a
+    /// managed general one.
     fn timeout_variable(&self) -> &'static str {
         let specific = TIMEOUT.of(self.signal);
         match self.config.is_set(specific) {
