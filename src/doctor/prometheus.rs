@@ -37,12 +37,9 @@ fn describe(probe: &mut Probe, config: &PrometheusConfig) {
                 "an agent that runs serves its page there; another one gets the port when it ends";
             probe.note = Some(note.to_owned());
         }
-        Err(problem) => {
-            // Some problems contain their fix, after a semicolon.
-            let remedy = "set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine";
-            let (problem, remedy) = problem.split_once("; ").unwrap_or((&problem, remedy));
-            probe.problem = Some(problem.to_owned());
-            probe.remedy = Some(remedy.to_owned());
+        Err(error) => {
+            probe.problem = Some(error.problem);
+            probe.remedy = Some(error.remedy.to_owned());
         }
     }
 }
