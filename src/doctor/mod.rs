@@ -113,9 +113,9 @@ impl Config {
             let left = end.saturating_duration_since(Instant::now());
             match results.recv_timeout(left) {
                 Ok(result) => {
-                    let of = (result.signal, result.exporter);
+                    let key = (result.signal, result.exporter);
                     let mut same = probes.iter_mut();
-                    if let Some(probe) = same.find(|probe| (probe.signal, probe.exporter) == of) {
+                    if let Some(probe) = same.find(|probe| (probe.signal, probe.exporter) == key) {
                         *probe = result;
                     }
                 }
@@ -124,8 +124,8 @@ impl Config {
         };
         probe::fail_untried(&mut probes, thread, is_late);
         probes.iter_mut().for_each(Probe::make_visible);
-        let warnings = |are: fn(&Warning) -> bool| {
-            let warnings = self.warnings().iter().filter(|warning| are(warning));
+        let warnings = |is_listed: fn(&Warning) -> bool| {
+            let warnings = self.warnings().iter().filter(|warning| is_listed(warning));
             warnings.cloned().collect()
         };
         Diagnosis {
@@ -189,7 +189,7 @@ async fn try_all(
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        list(
+        write_list(
             f,
             "variables that are probably misspelled",
             &self.misspelled,
@@ -211,7 +211,7 @@ impl fmt::Display for Diagnosis {
                 "  remedy    correct {variable}; did you mean {nearest}?\n"
             )?;
         }
-        list(f, "variables that a project may not set", &self.misplaced)?;
+        write_list(f, "variables that a project may not set", &self.misplaced)?;
         let broken = self.probes.iter().filter(|probe| !probe.works()).count() + self.unknown.len();
         let all = self.probes.len() + self.unknown.len();
         match (all, broken) {
@@ -227,7 +227,7 @@ impl fmt::Display for Diagnosis {
 }
 
 /// Writes a paragraph with a list of warnings, if there are any.
-fn list(f: &mut fmt::Formatter<'_>, title: &str, warnings: &[Warning]) -> fmt::Result {
+fn write_list(f: &mut fmt::Formatter<'_>, title: &str, warnings: &[Warning]) -> fmt::Result {
     if warnings.is_empty() {
         return Ok(());
     }

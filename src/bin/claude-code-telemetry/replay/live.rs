@@ -149,7 +149,7 @@ pub(crate) fn request_begin(
         request_body,
     } = read(line)?;
     let options: LlmRequestOptions = read(line)?;
-    let options = options.context(context.unwrap_or(scope.context()));
+    let options = options.context(context.unwrap_or(scope.default_context()));
     let problem = scope.begin_open_request(&id, parent_tool.as_deref(), model, options, at)?;
     let OpenRequest { request, .. } = scope.open_requests.get(&id)?;
     record_body(request, request_body, at);

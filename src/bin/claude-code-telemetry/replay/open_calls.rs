@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::recent::Recent;
 
 /// The maximum number of open calls of one kind. A stream that never ends its calls may be endless itself.
-const MOST_OPEN: usize = 1_024;
+const MAX_OPEN: usize = 1_024;
 
 /// The number of a prompt in its session; `None` outside of prompts.
 pub(crate) type PromptNumber = Option<u64>;
@@ -62,13 +62,13 @@ impl<T: OpenCall> OpenCalls<T> {
         at: Option<SystemTime>,
     ) -> Option<String> {
         self.open.push(Entry { id, prompt, call });
-        if self.open.len() <= MOST_OPEN {
+        if self.open.len() <= MAX_OPEN {
             return None;
         }
         let Entry { id, prompt, call } = self.open.remove(0);
         call.end(at);
         let problem = format!(
-            "more than {MOST_OPEN} {}s are open: this one is begun, the oldest, {id:?}, is ended",
+            "more than {MAX_OPEN} {}s are open: this one is begun, the oldest, {id:?}, is ended",
             T::KIND
         );
         self.ended.insert(id, prompt);
@@ -157,13 +157,13 @@ mod tests {
     fn oldest_call_ends_when_too_many_are_open() {
         let ended = RefCell::default();
         let mut calls = OpenCalls::default();
-        for n in 0..MOST_OPEN {
+        for n in 0..MAX_OPEN {
             let call = Numbered(n, &ended);
             assert!(calls.add(n.to_string(), None, call, None).is_none());
         }
         assert!(ended.borrow().is_empty());
-        let call = Numbered(MOST_OPEN, &ended);
-        let problem = calls.add(MOST_OPEN.to_string(), None, call, None);
+        let call = Numbered(MAX_OPEN, &ended);
+        let problem = calls.add(MAX_OPEN.to_string(), None, call, None);
         let problem = problem.unwrap();
         assert!(
             problem.contains(r#"the oldest, "0", is ended"#),

@@ -82,7 +82,9 @@ pub(crate) fn child_env(line: &str, scope: Option<&Scope>) -> Answered {
         Ok(Subject::Tool(tool)) => tool.call.child_env(),
         Ok(Subject::Request(request)) => request.child_env(),
         Ok(Subject::Unnamed(scope)) => scope.child_env(),
-        Err(_) => scope.map_or_else(ChildEnv::default, |scope| scope.session().child_env()),
+        Err(_) => scope.map_or_else(ChildEnv::default, |scope| {
+            scope.session_recorder().child_env()
+        }),
     };
     answer(named, environment(&env), subject.map(drop))
 }

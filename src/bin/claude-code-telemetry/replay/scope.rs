@@ -120,12 +120,12 @@ impl Scope {
     }
 
     /// Returns the recorder of the session.
-    pub(crate) fn session(&self) -> &Recorder {
+    pub(crate) fn session_recorder(&self) -> &Recorder {
         self.session.recorder()
     }
 
     /// Returns the context of model requests whose steps give none.
-    pub(crate) fn context(&self) -> RequestContext {
+    pub(crate) fn default_context(&self) -> RequestContext {
         match self.prompt {
             Some(_) => RequestContext::Interaction,
             None => RequestContext::Standalone,
@@ -133,27 +133,27 @@ impl Scope {
     }
 
     /// Returns the number of the open prompt.
-    fn number(&self) -> PromptNumber {
+    fn prompt_number(&self) -> PromptNumber {
         self.prompt.is_some().then_some(self.prompts)
     }
 
     /// Returns the recorder for work inside the tool `parent`, or directly in this scope. Reserves a tool whose step comes
     /// later.
-    pub(crate) fn inside(&mut self, parent: Option<&str>) -> Recorder {
+    pub(crate) fn recorder_inside(&mut self, parent: Option<&str>) -> Recorder {
         let mut recorder = self.recorder().clone();
         let Some(parent) = parent else {
             return recorder;
         };
         // The nearest known tool contains the unknown ones, which are reserved from the outermost to `parent`.
         let mut unknown = Vec::new();
-        for id in self.nesting.from(parent) {
-            if let Some((known, _)) = self.inside_known(id) {
+        for id in self.nesting.ancestors(parent) {
+            if let Some((known, _)) = self.find_recorder(id) {
                 recorder = known.clone();
                 break;
             }
             unknown.push(id);
         }
-        let prompt = self.number();
+        let prompt = self.prompt_number();
         for id in unknown.into_iter().rev() {
             let tool = recorder.reserve_tool();
             recorder = tool.recorder().clone();
@@ -164,7 +164,7 @@ impl Scope {
     }
 
     /// Returns the recorder for work inside a tool that was mentioned before, and the prompt of the tool.
-    fn inside_known(&self, id: &str) -> Option<(&Recorder, PromptNumber)> {
+    fn find_recorder(&self, id: &str) -> Option<(&Recorder, PromptNumber)> {
         match self.open_tools.find(id) {
             // An open call is known regardless of the number of calls since its beginning.
             Some(open) => Some((open.call.call.recorder(), open.prompt)),
@@ -177,12 +177,12 @@ impl Scope {
 
     /// Returns the recorder for work that begins now, inside the tool `parent` or directly in this scope. Never returns that
     /// of a tool of another prompt.
-    fn inside_current(&self, parent: Option<&str>) -> Result<Recorder, String> {
+    fn recorder_inside_current(&self, parent: Option<&str>) -> Result<Recorder, String> {
         let Some(parent) = parent else {
             return Ok(self.recorder().clone());
         };
-        match self.inside_known(parent) {
-            Some((recorder, prompt)) if prompt == self.number() => Ok(recorder.clone()),
+        match self.find_recorder(parent) {
+            Some((recorder, prompt)) if prompt == self.prompt_number() => Ok(recorder.clone()),
             Some(_) => Err(format!(
                 "the parent_tool {parent:?} was not begun in this prompt"
             )),
@@ -199,7 +199,7 @@ impl Scope {
         options: ToolCallOptions,
     ) -> Result<ToolCall, String> {
         let Some(id) = id else {
-            return Ok(self.inside(parent).tool(options));
+            return Ok(self.recorder_inside(parent).tool(options));
         };
         if self.open_tools.find(&id).is_some() {
             return Err(format!(
@@ -209,10 +209,10 @@ impl Scope {
         let tool = match self.tools.remove(&id) {
             Some((Tool::Reserved(tool), _)) => tool.begin(options),
             _ => self
-                .inside(parent.filter(|parent| *parent != id))
+                .recorder_inside(parent.filter(|parent| *parent != id))
                 .tool(options),
         };
-        let prompt = self.number();
+        let prompt = self.prompt_number();
         self.open_tools.add_ended(id.clone(), prompt);
         let begun = Tool::Begun(tool.recorder().clone());
         self.tools.insert(id, (begun, prompt));
@@ -228,9 +228,9 @@ impl Scope {
         options: ToolCallOptions,
         at: Option<SystemTime>,
     ) -> Result<Option<String>, String> {
-        let prompt = self.number();
+        let prompt = self.prompt_number();
         self.open_tools.check_unused(&id, prompt)?;
-        let outer = self.inside_current(parent)?;
+        let outer = self.recorder_inside_current(parent)?;
         let call = match self.tools.remove(&id) {
             Some((Tool::Reserved(tool), reserved_in)) if reserved_in == prompt => {
                 tool.begin(options)
@@ -255,25 +255,27 @@ impl Scope {
         options: LlmRequestOptions,
         at: Option<SystemTime>,
     ) -> Result<Option<String>, String> {
-        let prompt = self.number();
+        let prompt = self.prompt_number();
         self.open_requests.check_unused(id, prompt)?;
-        let request = self.inside_current(parent)?.llm_request(options);
+        let request = self.recorder_inside_current(parent)?.llm_request(options);
         self.has_live_calls = true;
         let open = OpenRequest { request, model };
         Ok(self.open_requests.add(id.to_owned(), prompt, open, at))
     }
 
-    /// Sets the environment of subprocesses after a tool ran.
-    pub(crate) fn tool_ran(&mut self, env: ChildEnv) {
-        self.child_env = Some((env, self.number()));
+    /// Remembers the environment of the subprocesses of a tool that ran.
+    pub(crate) fn set_child_env(&mut self, env: ChildEnv) {
+        self.child_env = Some((env, self.prompt_number()));
     }
 
     /// Returns the environment of a subprocess that starts now: that of the newest executed tool with a step `tool`, or
     /// of the session if there is none. In a session with live calls, only a tool of the current prompt counts.
     pub(crate) fn child_env(&self) -> ChildEnv {
         match &self.child_env {
-            Some((env, prompt)) if !self.has_live_calls || *prompt == self.number() => env.clone(),
-            _ => self.session().child_env(),
+            Some((env, prompt)) if !self.has_live_calls || *prompt == self.prompt_number() => {
+                env.clone()
+            }
+            _ => self.session_recorder().child_env(),
         }
     }
 
@@ -288,7 +290,7 @@ impl Scope {
     /// prompt was open.
     pub(crate) fn end_prompt(&mut self, end: PromptEnd, at: Option<SystemTime>) -> bool {
         if self.prompt.is_some() {
-            self.end_calls(self.number(), at);
+            self.end_calls(self.prompt_number(), at);
         }
         self.prompt
             .take()

@@ -51,7 +51,7 @@ pub(crate) fn called(line: &str, scope: &mut Scope, end: SystemTime) -> Result<(
     tool.decided_as(permission.at(execution).event_at(end));
     if executed {
         tool.executing_at(execution);
-        scope.tool_ran(tool.child_env());
+        scope.set_child_env(tool.child_env());
         tool.finish(outcome.at(end));
     } else {
         tool.end_at(end);
