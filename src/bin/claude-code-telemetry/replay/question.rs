@@ -77,7 +77,7 @@ pub(crate) fn child_env(line: &str, scope: Option<&Scope>) -> Answered {
     {
         return (None, Err(no_open_session()));
     }
-    let (named, subject) = find(line, scope);
+    let (named, subject) = read_question(line, scope);
     let env = match subject {
         Ok(Subject::Tool(tool)) => tool.call.child_env(),
         Ok(Subject::Request(request)) => request.child_env(),
@@ -92,7 +92,7 @@ pub(crate) fn child_env(line: &str, scope: Option<&Scope>) -> Answered {
 /// Answers with the headers of a trace context. Without a named call, it is that of the open prompt. An invalid question is
 /// answered without headers.
 pub(crate) fn trace_context(line: &str, scope: Option<&Scope>) -> Answered {
-    let (named, subject) = find(line, scope);
+    let (named, subject) = read_question(line, scope);
     let mut headers = Answer::new();
     let add = |name: &str, value: &str| headers.insert(name.to_owned(), value.into());
     match subject {
@@ -105,7 +105,7 @@ pub(crate) fn trace_context(line: &str, scope: Option<&Scope>) -> Answered {
 }
 
 /// Returns the ids in a question, and its subject or the reason why the question is invalid.
-fn find<'a>(line: &str, scope: Option<&'a Scope>) -> (Named, Result<Subject<'a>, String>) {
+fn read_question<'a>(line: &str, scope: Option<&'a Scope>) -> (Named, Result<Subject<'a>, String>) {
     match read::<Named>(line) {
         Ok(named) => {
             let subject = scope
