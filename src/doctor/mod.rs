@@ -2,9 +2,6 @@
 
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod otlp;
-#[cfg(not(any(feature = "grpc", feature = "http")))]
-#[path = "no_otlp.rs"]
-mod otlp;
 mod probe;
 #[cfg(feature = "prometheus")]
 mod prometheus;
@@ -16,10 +13,13 @@ mod trial;
 pub use probe::Probe;
 
 use std::fmt;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
+
 use crate::config::{Config, UnknownExporter, Warning};
+use crate::export::headers::Helper;
 use crate::export::suppression::{self, SuppressedScope};
 use crate::health::Exporter;
 use crate::thread;
@@ -98,20 +98,14 @@ impl Config {
             .cloned()
             .collect();
         let (tried, results) = mpsc::channel();
-        #[cfg(feature = "prometheus")]
-        let prometheus_thread = {
-            let (config, untried, tried) = (self.clone(), untried.clone(), tried.clone());
-            thread::spawn("claude-code-telemetry-doctor", move || {
-                prometheus::probe_all(&config, untried, &tried);
-                Ok(())
-            })
-        };
         let config = self.clone();
         let thread = thread::spawn("claude-code-telemetry-doctor", move || {
             let _suppressed = SuppressedScope::this_thread();
             let runtime = suppression::runtime()?;
-            runtime.block_on(otlp::probe_all(&config, untried, limit, tried));
+            runtime.block_on(try_all(&config, untried, limit, &tried));
             runtime.shutdown_background();
+            // The channel is closed only now, because the caller then joins this thread.
+            drop(tried);
             Ok(())
         });
         let end = Instant::now() + limit + GRACE;
@@ -119,26 +113,19 @@ impl Config {
             let left = end.saturating_duration_since(Instant::now());
             match results.recv_timeout(left) {
                 Ok(result) => {
+                    let key = (result.signal, result.exporter);
                     let mut same = probes.iter_mut();
-                    let of = (result.signal, result.exporter);
-                    if let Some(probe) = same.find(|probe| (probe.signal, probe.exporter) == of) {
+                    if let Some(probe) = same.find(|probe| (probe.signal, probe.exporter) == key) {
                         *probe = result;
                     }
                 }
                 Err(error) => break error == mpsc::RecvTimeoutError::Timeout,
             }
         };
-        #[cfg(feature = "prometheus")]
-        probe::fail_untried(
-            &mut probes,
-            Exporter::Prometheus,
-            prometheus_thread,
-            is_late,
-        );
-        probe::fail_untried(&mut probes, Exporter::Otlp, thread, is_late);
+        probe::fail_untried(&mut probes, thread, is_late);
         probes.iter_mut().for_each(Probe::make_visible);
-        let warnings = |are: fn(&Warning) -> bool| {
-            let warnings = self.warnings().iter().filter(|warning| are(warning));
+        let warnings = |is_listed: fn(&Warning) -> bool| {
+            let warnings = self.warnings().iter().filter(|warning| is_listed(warning));
             warnings.cloned().collect()
         };
         Diagnosis {
@@ -151,9 +138,58 @@ impl Config {
     }
 }
 
+/// Tries exporters in parallel, and sends the result of each as soon as it is known.
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http")),
+    allow(
+        unused_variables,
+        reason = "only OTLP exporters are tried until a deadline"
+    )
+)]
+async fn try_all(
+    config: &Config,
+    untried: Vec<Probe>,
+    limit: Duration,
+    tried: &mpsc::Sender<Probe>,
+) {
+    let deadline = tokio::time::Instant::now() + limit;
+    let mut tasks = JoinSet::new();
+    let has_otlp = untried.iter().any(|probe| probe.exporter == Exporter::Otlp);
+    let helper = config.headers_helper.as_ref().filter(|_| has_otlp);
+    let helper = helper.map(|helper| {
+        let (helper, _, job) = Helper::new(helper, Arc::default());
+        tasks.spawn(async {
+            job().await;
+            None
+        });
+        helper
+    });
+    for probe in untried {
+        let config = config.clone();
+        match probe.exporter {
+            #[cfg(any(feature = "grpc", feature = "http"))]
+            Exporter::Otlp => {
+                tasks.spawn(otlp::try_exporter(probe, config, helper.clone(), deadline))
+            }
+            #[cfg(feature = "prometheus")]
+            Exporter::Prometheus => tasks.spawn(prometheus::try_exporter(probe, config)),
+            _ => continue,
+        };
+    }
+    // Without users, the helper kills its command if that still runs, and ends.
+    drop(helper);
+    while let Some(ended) = tasks.join_next().await {
+        // A task that panicked has no result.
+        if let Ok(Some(probe)) = ended {
+            let is_tried = true;
+            let _ = tried.send(Probe { is_tried, ..probe });
+        }
+    }
+}
+
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        list(
+        write_list(
             f,
             "variables that are probably misspelled",
             &self.misspelled,
@@ -175,7 +211,7 @@ impl fmt::Display for Diagnosis {
                 "  remedy    correct {variable}; did you mean {nearest}?\n"
             )?;
         }
-        list(f, "variables that a project may not set", &self.misplaced)?;
+        write_list(f, "variables that a project may not set", &self.misplaced)?;
         let broken = self.probes.iter().filter(|probe| !probe.works()).count() + self.unknown.len();
         let all = self.probes.len() + self.unknown.len();
         match (all, broken) {
@@ -191,7 +227,7 @@ impl fmt::Display for Diagnosis {
 }
 
 /// Writes a paragraph with a list of warnings, if there are any.
-fn list(f: &mut fmt::Formatter<'_>, title: &str, warnings: &[Warning]) -> fmt::Result {
+fn write_list(f: &mut fmt::Formatter<'_>, title: &str, warnings: &[Warning]) -> fmt::Result {
     if warnings.is_empty() {
         return Ok(());
     }

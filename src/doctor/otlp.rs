@@ -1,58 +1,67 @@
-//! The probes of the OTLP exporters.
+//! The probe of an OTLP exporter.
 
-use std::panic::resume_unwind;
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::probe::Probe;
-use super::remedy;
+use super::remedy::Configured;
 use super::trial::Trial;
-use crate::config::Config;
+use crate::config::otlp::{OtlpConfig, Protocol};
+use crate::config::variables::ENDPOINT;
+use crate::config::{Config, path};
 use crate::export::headers::Helper;
-use crate::health::Exporter;
 
-/// Tries all OTLP exporters in parallel.
-pub(super) async fn probe_all(
-    config: &Config,
-    mut untried: Vec<Probe>,
-    limit: Duration,
-    tried: mpsc::Sender<Probe>,
-) {
-    let deadline = Instant::now() + limit;
-    untried.retain(|probe| probe.exporter == Exporter::Otlp);
-    let helper = config.headers_helper.as_ref();
-    let helper = helper.filter(|_| !untried.is_empty()).map(|helper| {
-        let (helper, commands, job) = Helper::new(helper, Arc::default());
-        (helper, (commands, tokio::spawn(job())))
-    });
-    let (helper, running) = helper.unzip();
-    let mut probes = JoinSet::new();
-    for mut probe in untried {
-        let Some(otlp) = config.of(probe.signal).otlp.clone() else {
-            continue;
-        };
-        let (config, helper, tried) = (config.clone(), helper.clone(), tried.clone());
-        probes.spawn(async move {
-            let trial = Trial::run(probe.signal, &otlp, helper, deadline).await;
-            remedy::describe(&mut probe, &config, &otlp, trial);
-            let _ = tried.send(probe);
-        });
+/// Tries an OTLP exporter until `deadline`, and returns its probe with the result; `None` if it is not configured.
+pub(super) async fn try_exporter(
+    mut probe: Probe,
+    config: Config,
+    helper: Option<Arc<Helper>>,
+    deadline: Instant,
+) -> Option<Probe> {
+    let otlp = config.of(probe.signal).otlp.as_ref()?;
+    match Trial::run(probe.signal, otlp, helper, deadline).await {
+        Ok(trial) => describe(&mut probe, &config, otlp, trial),
+        Err(why) => probe.problem = Some(why),
     }
-    let mut panic = None;
-    while let Some(ended) = probes.join_next().await {
-        panic = panic.or(ended.err().and_then(|error| error.try_into_panic().ok()));
+    Some(probe)
+}
+
+/// Adds the result of a trial to a probe.
+fn describe(probe: &mut Probe, config: &Config, otlp: &OtlpConfig, trial: Trial) {
+    let configured = Configured {
+        signal: probe.signal,
+        config,
+        otlp,
+    };
+    let endpoint = configured.variable(&ENDPOINT);
+    // Requests are posted to the root, because the endpoint of a signal is used as it is.
+    if otlp.has_bare_url {
+        probe.note = Some(format!(
+            "{endpoint} has no path and is used as it is; a receiver that responds with \
+             404 or 405 there gets its requests at {}",
+            path(probe.signal)
+        ));
     }
-    // Without users, the helper kills its command if that still runs, and ends.
-    drop(helper);
-    if let Some((_commands, running)) = running {
-        let _ = running.await;
+    match &trial.outcome {
+        Ok(delivery) => {
+            probe.note = delivery.path_correction(endpoint).or(probe.note.take());
+            let kind = match otlp.protocol {
+                Protocol::Grpc => "gRPC OK",
+                Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",
+            };
+            probe.answer = Some(match &delivery.message {
+                Some(message) => format!("{kind}, with a warning: {message}"),
+                None => kind.to_owned(),
+            });
+        }
+        Err(error) => {
+            probe.problem = Some(error.to_string());
+            probe.remedy = configured.remedy(error.kind(), &trial);
+        }
     }
-    // The caller joins this thread when the channel is closed, so the channel stays open until nothing is left to do.
-    drop(tried);
-    if let Some(panic) = panic {
-        resume_unwind(panic);
-    }
+    probe.addresses = trial.connection.addresses;
+    probe.connected = trial.connection.connected;
+    probe.tls = trial.connection.tls;
+    probe.latency = Some(trial.took);
 }

@@ -64,63 +64,41 @@ impl Probe {
         }
     }
 
-    /// Records the reason why the exporter has no result.
-    fn fail(&mut self, missing: &Missing) {
-        let (problem, remedy) = match missing {
-            Missing::TimedOut => (
-                "the time limit passed before the trial ended".to_owned(),
-                None,
-            ),
-            Missing::NoResources(error) => (
-                format!("it cannot be tried: {error}"),
-                Some(
-                    "raise the limits of threads (RLIMIT_NPROC, pids.max) and open files (RLIMIT_NOFILE)",
-                ),
-            ),
-            Missing::Panicked => (
-                "it cannot be tried, because of an internal error (a panic) of the doctor"
-                    .to_owned(),
-                None,
-            ),
-        };
-        self.problem = Some(problem);
-        self.remedy = remedy.map(str::to_owned);
+    /// Records that the system has no thread, descriptor or memory for the trial.
+    pub(super) fn record_missing_resources(&mut self, reason: impl fmt::Display) {
+        self.problem = Some(format!("it cannot be tried: {reason}"));
+        self.remedy = Some(
+            "raise the limits of threads (RLIMIT_NPROC, pids.max) and open files (RLIMIT_NOFILE)"
+                .to_owned(),
+        );
     }
 }
 
-/// The reason why an exporter has no result.
-#[derive(Debug)]
-enum Missing {
-    /// The trial did not end in time.
-    TimedOut,
-    /// The system has no thread, descriptor or memory for the trial.
-    NoResources(io::Error),
-    /// The thread of the trials panicked.
-    Panicked,
-}
-
-/// Records the reason why probes of an exporter have no result. `thread` tries them; `is_late` is true if the caller waited
-/// until the time limit, and false if the thread closed the channel of its results.
+/// Records the reason why probes have no result. `thread` tries the exporters; `is_late` is true if the caller waited until
+/// the time limit, and false if the thread has closed the channel of its results.
 pub(super) fn fail_untried(
     probes: &mut [Probe],
-    exporter: Exporter,
     thread: io::Result<JoinHandle<io::Result<()>>>,
     is_late: bool,
 ) {
-    let missing = match thread {
-        Ok(thread) if is_late && !thread.is_finished() => Missing::TimedOut,
-        // The thread has ended, or it has closed the channel of its results and ends now, so that this does not block.
-        Ok(thread) => match thread.join() {
-            // Without an error, the thread leaves out only what its own time limit excludes.
-            Ok(Ok(())) => Missing::TimedOut,
-            Ok(Err(error)) => Missing::NoResources(error),
-            Err(_) => Missing::Panicked,
-        },
-        Err(error) => Missing::NoResources(error),
+    // A thread that has closed the channel ends now, so that this does not block.
+    let join = |thread: JoinHandle<_>| thread.join().unwrap_or(Ok(()));
+    let ended = match thread {
+        Ok(_) if is_late => None,
+        thread => Some(thread.and_then(join)),
     };
-    for probe in probes {
-        if probe.exporter == exporter && !probe.is_tried {
-            probe.fail(&missing);
+    for probe in probes.iter_mut().filter(|probe| !probe.is_tried) {
+        match &ended {
+            None => {
+                let problem = "the time limit passed before the trial ended";
+                probe.problem = Some(problem.to_owned());
+            }
+            Some(Err(error)) => probe.record_missing_resources(error),
+            Some(Ok(())) => {
+                let problem =
+                    "it cannot be tried, because of an internal error (a panic) of the doctor";
+                probe.problem = Some(problem.to_owned());
+            }
         }
     }
 }
@@ -243,28 +221,29 @@ mod tests {
         for (thread, is_late, problem, has_remedy) in [
             (started(panic), false, "internal error", false),
             (started(fail), false, "no thread", true),
-            (started(|| Ok(())), false, "time limit", false),
+            // Only a trial that panicked sends no result.
+            (started(|| Ok(())), false, "internal error", false),
+            (started(|| Ok(())), true, "time limit", false),
             (started(hang), true, "time limit", false),
             (Err(io::Error::other("no thread")), false, "no thread", true),
             (Err(io::Error::other("no thread")), true, "no thread", true),
         ] {
             let untried = Probe {
-                exporter: Exporter::Prometheus,
                 problem: None,
                 is_tried: false,
                 ..requested(&config).remove(0)
             };
-            let other = Probe {
-                exporter: Exporter::Otlp,
+            let tried = Probe {
+                is_tried: true,
                 ..untried.clone()
             };
-            let mut probes = [untried, other];
-            fail_untried(&mut probes, Exporter::Prometheus, thread, is_late);
-            let [found, other] = probes;
+            let mut probes = [untried, tried];
+            fail_untried(&mut probes, thread, is_late);
+            let [found, tried] = probes;
             let text = found.problem.unwrap();
             assert!(text.contains(problem), "{problem}: {text}");
             assert_eq!(found.remedy.is_some(), has_remedy, "{problem}");
-            assert_eq!(other.problem, None);
+            assert_eq!(tried.problem, None);
         }
     }
 }

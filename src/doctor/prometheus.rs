@@ -2,31 +2,30 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use super::probe::Probe;
 use crate::config::{Config, PrometheusConfig};
-use crate::export::scrape_addresses;
-use crate::health::Exporter;
+use crate::export::{blocking, scrape_addresses};
 
 /// The timeout for the response of a scrape endpoint that is already served.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Tries the scrape endpoint, if the configuration requests it. Blocks the thread.
-pub(super) fn probe_all(config: &Config, untried: Vec<Probe>, tried: &mpsc::Sender<Probe>) {
-    let Some(prometheus) = &config.metrics.prometheus else {
-        return;
-    };
-    let untried = untried.into_iter();
-    for mut probe in untried.filter(|probe| probe.exporter == Exporter::Prometheus) {
-        probe.is_tried = true;
-        describe(&mut probe, prometheus);
-        let _ = tried.send(probe);
-    }
+/// Tries the scrape endpoint, and returns its probe with the result; `None` if the endpoint is not configured.
+pub(super) async fn try_exporter(mut probe: Probe, config: Config) -> Option<Probe> {
+    let prometheus = config.metrics.prometheus?;
+    let mut described = probe.clone();
+    let described = blocking::spawn(move || {
+        describe(&mut described, &prometheus);
+        described
+    });
+    Some(described.await.unwrap_or_else(|error| {
+        probe.record_missing_resources(error);
+        probe
+    }))
 }
 
-/// Listens briefly at the address of the scrape endpoint.
+/// Listens briefly at the address of the scrape endpoint, and adds the result to the probe. Blocks the thread.
 fn describe(probe: &mut Probe, config: &PrometheusConfig) {
     match scrape_addresses(config) {
         Ok(addresses) => {
@@ -38,12 +37,9 @@ fn describe(probe: &mut Probe, config: &PrometheusConfig) {
                 "an agent that runs serves its page there; another one gets the port when it ends";
             probe.note = Some(note.to_owned());
         }
-        Err(problem) => {
-            // Some problems contain their fix, after a semicolon.
-            let remedy = "set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine";
-            let (problem, remedy) = problem.split_once("; ").unwrap_or((&problem, remedy));
-            probe.problem = Some(problem.to_owned());
-            probe.remedy = Some(remedy.to_owned());
+        Err(error) => {
+            probe.problem = Some(error.problem);
+            probe.remedy = Some(error.remedy.to_owned());
         }
     }
 }

@@ -1,6 +1,5 @@
-//! The description of a probe's findings, and the fixes.
+//! The fixes for the failures of an OTLP exporter.
 
-use super::probe::Probe;
 use super::trial::{Speaks, Trial};
 use crate::config::otlp::{OtlpConfig, Protocol};
 use crate::config::variables::{
@@ -13,75 +12,21 @@ use crate::export::export_result::{ErrorAnswer, ExportError, FailureClass, TlsFa
 use crate::signal::Signal;
 
 /// The configuration of an exporter, whose variables the fixes name.
-struct Configured<'a> {
-    signal: Signal,
-    config: &'a Config,
-    otlp: &'a OtlpConfig,
-}
-
-/// Adds the result of a trial to a probe.
-pub(super) fn describe(
-    probe: &mut Probe,
-    config: &Config,
-    otlp: &OtlpConfig,
-    trial: Result<Trial, String>,
-) {
-    probe.is_tried = true;
-    let signal = probe.signal;
-    let configured = Configured {
-        signal,
-        config,
-        otlp,
-    };
-    let (endpoint, path) = (configured.variable(&ENDPOINT), path(signal));
-    // Requests are posted to the root, because the endpoint of a signal is used as it is.
-    if otlp.has_bare_url {
-        probe.note = Some(format!(
-            "{endpoint} has no path and is used as it is; a receiver that responds with \
-             404 or 405 there gets its requests at {path}"
-        ));
-    }
-    let trial = match trial {
-        Ok(trial) => trial,
-        Err(why) => {
-            probe.problem = Some(why);
-            return;
-        }
-    };
-    if let Ok(delivery) = &trial.outcome {
-        if let Some(path) = &delivery.standard_path {
-            probe.note = Some(format!(
-                "the receiver takes no requests at the URL of {endpoint}, which has no path, and takes \
-                 them at {path}: add {path} to {endpoint}"
-            ));
-        }
-        let kind = match otlp.protocol {
-            Protocol::Grpc => "gRPC OK",
-            Protocol::HttpProtobuf | Protocol::HttpJson => "HTTP success",
-        };
-        probe.answer = Some(match &delivery.message {
-            Some(message) => format!("{kind}, with a warning: {message}"),
-            None => kind.to_owned(),
-        });
-    }
-    if let Err(error) = &trial.outcome {
-        probe.problem = Some(error.to_string());
-        probe.remedy = configured.remedy(error.kind(), &trial);
-    }
-    probe.addresses = trial.connection.addresses;
-    probe.connected = trial.connection.connected;
-    probe.tls = trial.connection.tls;
-    probe.latency = Some(trial.took);
+pub(super) struct Configured<'a> {
+    pub(super) signal: Signal,
+    pub(super) config: &'a Config,
+    pub(super) otlp: &'a OtlpConfig,
 }
 
 impl Configured<'_> {
-    /// Returns the variable that applies. A managed general one overrides that of the signal in a lower layer.
-    fn variable<T>(&self, group: &'static PerSignal<T>) -> &'static str {
+    /// Returns the name of the variable of a group that applies to the signal. A managed general variable overrides a
+    /// signal-specific one of a lower layer.
+    pub(super) fn variable<T>(&self, group: &'static PerSignal<T>) -> &'static str {
         self.config.effective_variable(group, self.signal).name
     }
 
-    /// Returns the variable of the timeout, for which layers do not matter: that of the signal if it is set, else the
-    /// general one.
+    /// Returns the name of the variable of the timeout. The signal-specific variable applies if it is set, also below a
+    /// managed general one.
     fn timeout_variable(&self) -> &'static str {
         let specific = TIMEOUT.of(self.signal);
         match self.config.is_set(specific) {
@@ -125,7 +70,7 @@ impl Configured<'_> {
     }
 
     /// Returns the fix for a failure; `None` where the problem's text names the variable to change.
-    fn remedy(&self, failure: ErrorKind, trial: &Trial) -> Option<String> {
+    pub(super) fn remedy(&self, failure: ErrorKind, trial: &Trial) -> Option<String> {
         if let Some(speaks) = trial.speaks {
             return Some(self.protocol_remedy(speaks));
         }

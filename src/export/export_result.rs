@@ -32,6 +32,18 @@ pub(crate) struct Delivery {
     pub(crate) standard_path: Option<String>,
 }
 
+impl Delivery {
+    /// Returns the message that requests go to the standard path of the signal; `None` if they do not. `variable` names the
+    /// configured URL.
+    pub(crate) fn path_correction(&self, variable: &str) -> Option<String> {
+        let path = self.standard_path.as_ref()?;
+        Some(format!(
+            "the receiver takes no requests at the URL of {variable}, which has no path, and takes them at {path}: add \
+             {path} to {variable}"
+        ))
+    }
+}
+
 /// The consequence of a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureClass {

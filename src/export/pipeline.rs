@@ -274,8 +274,9 @@ impl Pipeline {
             let error = match result {
                 Ok(delivery) => {
                     let rejected = delivery.rejected;
-                    if let Some(path) = delivery.standard_path {
-                        self.report_path(&path);
+                    let variable = variables::ENDPOINT.of(self.counters.signal()).name;
+                    if let Some(correction) = delivery.path_correction(variable) {
+                        self.report(correction);
                     }
                     self.report_message(rejected, delivery.message);
                     self.source.acknowledge();
@@ -350,15 +351,6 @@ impl Pipeline {
             0 => format!("the receiver warns: {message}"),
             _ => format!("the receiver rejects some items: {message}"),
         });
-    }
-
-    /// Reports that requests go to a path other than that of the configured URL.
-    fn report_path(&self, path: &str) {
-        let variable = variables::ENDPOINT.of(self.counters.signal()).name;
-        self.report(format!(
-            "the receiver takes no requests at the URL of {variable}, which has no path, and takes them at {path}: add \
-             {path} to {variable}"
-        ));
     }
 
     /// Reports the losses, if there are new ones and not too often.

@@ -8,35 +8,50 @@ use crate::config::PrometheusConfig;
 /// The number of further free ports that are tried, if the free port of the first address is in use on the second.
 const FREE_PORTS: usize = 16;
 
-/// Binds the configured port, or else the first free port of the range that the host allows. The error is a sentence
-/// that says why no port can be bound.
+/// The reason why no port can be bound, and the variable to change.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}; {remedy}")]
+pub(crate) struct BindError {
+    pub(crate) problem: String,
+    pub(crate) remedy: &'static str,
+}
+
+const OTHER_HOST: &str = "set OTEL_EXPORTER_PROMETHEUS_HOST to an address of this machine";
+const OTHER_PORT: &str = "set OTEL_EXPORTER_PROMETHEUS_PORT to a free one";
+
+/// Binds the configured port, or else the first free port of the range that the host allows.
 ///
 /// This function may look up a name, so it blocks.
-pub(super) fn bind(config: &PrometheusConfig) -> Result<Vec<TcpListener>, String> {
-    let host = &config.host;
-    let addresses =
-        addresses(host).map_err(|error| format!("{host} has no address to listen on: {error}"))?;
+pub(super) fn bind(config: &PrometheusConfig) -> Result<Vec<TcpListener>, BindError> {
+    let (host, port) = (&config.host, config.port);
+    let addresses = addresses(host).map_err(|error| BindError {
+        problem: format!("{host} has no address to listen on: {error}"),
+        remedy: OTHER_HOST,
+    })?;
+    let error = match bind_all(&addresses, port) {
+        Ok(listeners) => return Ok(listeners),
+        Err(error) => error,
+    };
     let range = config.ports.clone().into_iter().flatten();
-    let others = range.filter(|port| *port != config.port && *port != 0);
-    let mut first = None;
-    for port in std::iter::once(config.port).chain(others) {
-        match bind_all(&addresses, port) {
-            Ok(listeners) => return Ok(listeners),
-            Err(error) => _ = first.get_or_insert(error),
-        }
+    let mut others = range.filter(|other| *other != port && *other != 0);
+    if let Some(listeners) = others.find_map(|other| bind_all(&addresses, other).ok()) {
+        return Ok(listeners);
     }
-    let port = config.port;
     let and_range = match &config.ports {
         Some(ports) => format!(", and so are all from {} to {}", ports.start(), ports.end()),
         None => String::new(),
     };
-    Err(match first {
-        Some(error) if error.kind() == ErrorKind::AddrInUse => format!(
-            "port {port} of {host} is taken{and_range}, perhaps by another agent; set \
-             OTEL_EXPORTER_PROMETHEUS_PORT to a free one"
-        ),
-        Some(error) => format!("it cannot listen on port {port} of {host}{and_range}: {error}"),
-        None => format!("it cannot listen on {host}"),
+    Err(BindError {
+        problem: match error.kind() {
+            ErrorKind::AddrInUse => {
+                format!("port {port} of {host} is taken{and_range}, perhaps by another agent")
+            }
+            _ => format!("it cannot listen on port {port} of {host}{and_range}: {error}"),
+        },
+        remedy: match error.kind() {
+            ErrorKind::AddrNotAvailable => OTHER_HOST,
+            _ => OTHER_PORT,
+        },
     })
 }
 
@@ -124,17 +139,18 @@ mod tests {
     fn port_in_use_on_any_address_is_reported() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let taken = listener.local_addr().unwrap().port();
-        let why = bind(&config("localhost", taken)).unwrap_err();
+        let why = bind(&config("localhost", taken)).unwrap_err().to_string();
         assert!(why.contains("is taken"), "{why}");
         assert!(why.contains("OTEL_EXPORTER_PROMETHEUS_PORT"), "{why}");
     }
 
     #[test]
     fn host_without_an_address_is_reported() {
-        let why = bind(&config("no-such-host.invalid", 0)).unwrap_err();
-        assert!(why.contains("no-such-host.invalid"), "{why}");
-        // An address for documentation, which no machine has.
-        let why = bind(&config("192.0.2.1", 0)).unwrap_err();
-        assert!(why.contains("192.0.2.1"), "{why}");
+        // The second is an address for documentation, which no machine has.
+        for host in ["no-such-host.invalid", "192.0.2.1"] {
+            let why = bind(&config(host, 0)).unwrap_err().to_string();
+            assert!(why.contains(host), "{why}");
+            assert!(why.contains("OTEL_EXPORTER_PROMETHEUS_HOST"), "{why}");
+        }
     }
 }

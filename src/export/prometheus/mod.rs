@@ -37,6 +37,7 @@ use crate::health::{Exporter, ExporterCounters};
 use crate::lock::lock;
 use crate::metrics::{PROMETHEUS_READER, Registry, Sample, ScrapeReader};
 use crate::signal::Signal;
+use bind::BindError;
 use serve::Server;
 
 /// The pause before a port that is in use is tried again: the agent that uses it may end.
@@ -95,9 +96,8 @@ pub(crate) fn handle(
     (handle, Arc::new(make))
 }
 
-/// Returns the addresses on which the page would be served now. The error says why it cannot be served. This function
-/// blocks.
-pub(crate) fn scrape_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr>, String> {
+/// Returns the addresses on which the page would be served now. This function blocks.
+pub(crate) fn scrape_addresses(config: &PrometheusConfig) -> Result<Vec<SocketAddr>, BindError> {
     Ok(addresses(&bind::bind(config)?))
 }
 
@@ -215,7 +215,7 @@ impl Server {
         loop {
             let config = self.settings.address.clone();
             let bound = blocking::spawn(move || {
-                let listeners = bind::bind(&config)?;
+                let listeners = bind::bind(&config).map_err(|error| error.to_string())?;
                 let addresses = addresses(&listeners);
                 let listeners = listeners.into_iter().map(TcpListener::from_std);
                 let listeners = listeners.collect::<io::Result<Vec<_>>>();

@@ -70,36 +70,24 @@ fn cannot_open(target: &OsStr, reason: impl Display) -> String {
     reason = "std has no other way to use an inherited descriptor"
 )]
 fn descriptor(number: &str) -> Result<File, String> {
-    use std::os::fd::FromRawFd;
+    use std::os::fd::{AsFd, FromRawFd};
 
-    let missing = || {
-        format!(
-            "this process did not inherit descriptor {number}; pass it (pass_fds in Python, stdio in Node, {number}> in a shell)"
-        )
+    let file = match number.parse() {
+        Ok(0) => return Err("descriptor 0 is standard input".to_owned()),
+        Ok(1) => io::stdout().as_fd().try_clone_to_owned().map(File::from),
+        Ok(2) => io::stderr().as_fd().try_clone_to_owned().map(File::from),
+        // SAFETY: the call fails if the descriptor is not open, and changes no other descriptor.
+        Ok(raw) if unsafe { libc::fcntl(raw, libc::F_SETFD, libc::FD_CLOEXEC) } == 0 => {
+            // SAFETY: the descriptor is open, and nothing else owns it: the host passed it for the answers.
+            Ok(unsafe { File::from_raw_fd(raw) })
+        }
+        _ => {
+            return Err(format!(
+                "this process did not inherit descriptor {number}; pass it (pass_fds in Python, stdio in Node, {number}> in a shell)"
+            ));
+        }
     };
-    let raw = number.parse().map_err(|_| missing())?;
-    if raw == 0 {
-        return Err("descriptor 0 is standard input".to_owned());
-    }
-    let is_standard = raw == 1 || raw == 2;
-    let result = if is_standard {
-        // SAFETY: the call fails if `raw` is not open, and changes no other descriptor. The number of the duplicate is at
-        // least 3, above those of the standard streams.
-        unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 3) }
-    } else {
-        // SAFETY: the call fails if `raw` is not open, and changes no other descriptor.
-        unsafe { libc::fcntl(raw, libc::F_SETFD, libc::FD_CLOEXEC) }
-    };
-    if result == -1 {
-        let error = io::Error::last_os_error();
-        return Err(match error.raw_os_error() {
-            Some(libc::EBADF) => missing(),
-            _ => error.to_string(),
-        });
-    }
-    let owned = if is_standard { result } else { raw };
-    // SAFETY: the descriptor is open, and nothing else owns it: it is a new one, or the host passed it for the answers.
-    Ok(unsafe { File::from_raw_fd(owned) })
+    file.map_err(|error| error.to_string())
 }
 
 #[cfg(not(unix))]

@@ -6,14 +6,14 @@ use std::time::SystemTime;
 
 use claude_code_telemetry::{
     ApiError, ApiRequest, Decision, LlmRequest, LlmRequestOptions, Permission, RequestContext,
-    ToolCallOptions, ToolOutcome,
+    ToolOutcome,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::field::{Id, Object, optional, read};
-use super::open_calls::MOST_OPEN;
+use super::open_calls::OpenCall;
 use super::scope::{OpenRequest, Scope};
 
 #[derive(Deserialize)]
@@ -50,19 +50,7 @@ pub(crate) fn tool_begin(
         tool_use_id: Id(id),
         parent_tool,
     } = read(line)?;
-    let options: ToolCallOptions = read(line)?;
-    let oldest = scope.begin_open_tool(id, parent_tool.as_deref(), options)?;
-    Ok(oldest.map(|oldest| {
-        oldest.call.end(at);
-        too_many("tool calls", &oldest.id)
-    }))
-}
-
-/// Returns the report that the oldest call ended because another one began.
-fn too_many(kind: &str, oldest: &str) -> String {
-    format!(
-        "more than {MOST_OPEN} {kind} are open: this one is begun, the oldest, {oldest:?}, is ended"
-    )
+    scope.begin_open_tool(id, parent_tool.as_deref(), read(line)?, at)
 }
 
 /// Records the decision about a tool call.
@@ -161,14 +149,11 @@ pub(crate) fn request_begin(
         request_body,
     } = read(line)?;
     let options: LlmRequestOptions = read(line)?;
-    let options = options.context(context.unwrap_or(scope.context()));
-    let oldest = scope.begin_open_request(&id, parent_tool.as_deref(), model, options)?;
+    let options = options.context(context.unwrap_or(scope.default_context()));
+    let problem = scope.begin_open_request(&id, parent_tool.as_deref(), model, options, at)?;
     let OpenRequest { request, .. } = scope.open_requests.get(&id)?;
     record_body(request, request_body, at);
-    Ok(oldest.map(|oldest| {
-        oldest.call.end(at);
-        too_many("requests", &oldest.id)
-    }))
+    Ok(problem)
 }
 
 /// Begins an attempt of a model request: the first one, which began with the request, or another one.
@@ -208,10 +193,7 @@ pub(crate) fn request_end(
     let step: RequestEnd = read(line)?;
     let Id(id) = step.request;
     let requested = &scope.open_requests.get(&id)?.model;
-    let default = match step.model {
-        None => Some(requested.clone()),
-        Some(_) => None,
-    };
+    let default = step.model.is_none().then(|| requested.clone());
     if step.canceled == Some(true) {
         scope.open_requests.take(&id)?.end(at);
     } else if step.error.is_some() {

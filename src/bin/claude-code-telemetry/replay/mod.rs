@@ -98,49 +98,38 @@ pub(crate) struct Arguments {
 
 /// Replays the transcript, and delivers its telemetry.
 pub(crate) fn run(arguments: Arguments) -> Status {
+    replay(arguments).unwrap_or_else(|problem| {
+        print_to_stderr(problem);
+        Status::Unreadable
+    })
+}
+
+/// Replays the transcript. The error says why the transcript cannot be read, or the answers cannot be written.
+fn replay(arguments: Arguments) -> Result<Status, String> {
     let target = arguments.answers;
-    let answers = match Answers::inherited(target.as_deref()) {
-        Ok(answers) => answers,
-        Err(problem) => {
-            print_to_stderr(problem);
-            return Status::Unreadable;
-        }
-    };
-    let stop = match Stop::on_signals() {
-        Ok(stop) => stop,
-        Err(error) => {
-            print_to_stderr(format_args!("cannot wait for signals: {error}"));
-            return Status::Unreadable;
-        }
-    };
+    let answers = Answers::inherited(target.as_deref())?;
+    let stop = Stop::on_signals().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let file = arguments.file.filter(|path| path.as_os_str() != "-");
     // Opening a named pipe waits for its other end. A signal can end this wait.
-    let opened = stop.run(move || open(file.as_deref(), answers, &target.unwrap_or_default()));
-    let replayed = match opened {
-        Ok(Some(Ok((file, nesting, answers)))) => {
+    let opened = stop
+        .run(move || open(file.as_deref(), answers, &target.unwrap_or_default()))
+        .map_err(|error| {
+            format!(
+                "cannot open the input: {error}; raise the limit of threads (ulimit -u) or of open files (ulimit -n)"
+            )
+        })?;
+    let replayed = match opened.transpose()? {
+        Some((file, nesting, answers)) => {
             let input = BufReader::new(stop.input(file));
             transcript::replay(input, Run::new(nesting, answers, &stop))
         }
-        Ok(Some(Err(problem))) => {
-            print_to_stderr(problem);
-            return Status::Unreadable;
-        }
-        Err(error) => {
-            print_to_stderr(format_args!(
-                "cannot open the input: {error}; raise the limit of threads (ulimit -u) or of open files (ulimit -n)"
-            ));
-            return Status::Unreadable;
-        }
         // A signal has ended the input before it was open.
-        Ok(None) => {
+        None => {
             let run = Run::new(Nesting::default(), Answers::Standard, &stop);
             transcript::replay(io::empty(), run)
         }
     };
-    replayed.unwrap_or_else(|error| {
-        print_to_stderr(format_args!("cannot read the transcript: {error}"));
-        Status::Unreadable
-    })
+    replayed.map_err(|error| format!("cannot read the transcript: {error}"))
 }
 
 /// Opens the transcript, then the stream for answers unless it is open: a host opens its named pipes in this order.

@@ -50,7 +50,7 @@ impl Nesting {
     }
 
     /// Returns the tool and its enclosing tools, innermost first.
-    pub(crate) fn from<'a>(&'a self, tool: &'a str) -> Vec<&'a str> {
+    pub(crate) fn ancestors<'a>(&'a self, tool: &'a str) -> Vec<&'a str> {
         let mut chain = vec![tool];
         while let Some(parent) = chain.last().and_then(|tool| self.parents.get(*tool))
             && !chain.contains(&parent.as_str())

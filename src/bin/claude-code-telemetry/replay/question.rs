@@ -64,63 +64,65 @@ impl Named {
     }
 }
 
-/// Answers with the environment of a subprocess. A subject that is not found gives an environment without a trace context.
+/// Answers with the environment of a subprocess. An invalid question is answered with an environment without a trace
+/// context.
 pub(crate) fn child_env(line: &str, scope: Option<&Scope>) -> Answered {
-    let untraced = scope.map_or_else(ChildEnv::default, |scope| scope.session().child_env());
-    let named = read::<Named>(line);
-    // Without a session and without an id, the step has no answer: it is invalid, and a host that names no call reads
-    // answers to valid steps only.
-    let names_a_call = match &named {
-        Ok(named) => named.tool_use_id.is_some() || named.request.is_some(),
-        Err(_) => true,
+    // This is the only invalid question without an answer: a host that names no call reads answers to valid steps only.
+    if scope.is_none()
+        && let Ok(Named {
+            tool_use_id: None,
+            request: None,
+            ..
+        }) = read(line)
+    {
+        return (None, Err(no_open_session()));
+    }
+    let (named, subject) = read_question(line, scope);
+    let env = match subject {
+        Ok(Subject::Tool(tool)) => tool.call.child_env(),
+        Ok(Subject::Request(request)) => request.child_env(),
+        Ok(Subject::Unnamed(scope)) => scope.child_env(),
+        Err(_) => scope.map_or_else(ChildEnv::default, |scope| {
+            scope.session_recorder().child_env()
+        }),
     };
-    let (answer, result) = answer(named, scope, environment(&untraced), |subject| {
-        environment(&match subject {
-            Subject::Tool(tool) => tool.call.child_env(),
-            Subject::Request(request) => request.child_env(),
-            Subject::Unnamed(scope) => scope.child_env(),
-        })
-    });
-    let has_answer = scope.is_some() || names_a_call;
-    (has_answer.then_some(answer), result)
+    answer(named, environment(&env), subject.map(drop))
 }
 
-/// Answers with the headers of a trace context. Without a named call, it is that of the open prompt.
+/// Answers with the headers of a trace context. Without a named call, it is that of the open prompt. An invalid question is
+/// answered without headers.
 pub(crate) fn trace_context(line: &str, scope: Option<&Scope>) -> Answered {
-    let (answer, result) = answer(read(line), scope, Answer::new(), |subject| {
-        let mut headers = Answer::new();
-        let add = |name: &str, value: &str| headers.insert(name.to_owned(), value.into());
-        match subject {
-            Subject::Tool(tool) => tool.call.inject(add),
-            Subject::Request(request) => request.inject(add),
-            Subject::Unnamed(scope) => scope.recorder().inject(add),
-        }
-        headers
-    });
-    (Some(answer), result)
+    let (named, subject) = read_question(line, scope);
+    let mut headers = Answer::new();
+    let add = |name: &str, value: &str| headers.insert(name.to_owned(), value.into());
+    match subject {
+        Ok(Subject::Tool(tool)) => tool.call.inject(add),
+        Ok(Subject::Request(request)) => request.inject(add),
+        Ok(Subject::Unnamed(scope)) => scope.recorder().inject(add),
+        Err(_) => {}
+    }
+    answer(named, headers, subject.map(drop))
 }
 
-/// Returns the answer for the subject of a question. An invalid question is answered too, with `otherwise` and the reason,
-/// because the host may wait for the answer.
-fn answer(
-    named: Result<Named, String>,
-    scope: Option<&Scope>,
-    otherwise: Answer,
-    answer: impl FnOnce(Subject<'_>) -> Answer,
-) -> (Answer, Result<(), String>) {
-    let (named, valid) = match named {
-        Ok(named) => (named, Ok(())),
-        Err(reason) => (Named::default(), Err(reason)),
-    };
-    let found = valid.and_then(|()| named.find(scope.ok_or_else(no_open_session)?));
-    let (mut members, result) = match found {
-        Ok(subject) => (answer(subject), Ok(())),
-        Err(reason) => {
-            let mut members = otherwise;
-            members.insert("error".to_owned(), short(&reason).into());
-            (members, Err(reason))
+/// Returns the ids in a question, and its subject or the reason why the question is invalid.
+fn read_question<'a>(line: &str, scope: Option<&'a Scope>) -> (Named, Result<Subject<'a>, String>) {
+    match read::<Named>(line) {
+        Ok(named) => {
+            let subject = scope
+                .ok_or_else(no_open_session)
+                .and_then(|scope| named.find(scope));
+            (named, subject)
         }
-    };
+        Err(reason) => (Named::default(), Err(reason)),
+    }
+}
+
+/// Adds the ids of the question to an answer, and the reason why the question is invalid. An invalid question has an
+/// answer too, because the host may wait for it.
+fn answer(named: Named, mut members: Answer, valid: Result<(), String>) -> Answered {
+    if let Err(reason) = &valid {
+        members.insert("error".to_owned(), short(reason).into());
+    }
     for (name, id) in [
         ("tool_use_id", named.tool_use_id),
         ("request", named.request),
@@ -129,7 +131,7 @@ fn answer(
             members.insert(name.to_owned(), id.into());
         }
     }
-    (members, result)
+    (Some(members), valid)
 }
 
 /// Returns the members of an answer with the environment of a subprocess.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 /// The maximum number of entries. A stream may be endless, but steps do not refer to calls that ended long ago.
-const MOST: usize = 4_096;
+const MAX_ENTRIES: usize = 4_096;
 
 /// Values by the ids that the host gave them. Above a limit, the oldest is forgotten.
 pub(crate) struct Recent<T> {
@@ -39,7 +39,7 @@ impl<T> Recent<T> {
         self.order.push_back((self.insertions, id.clone()));
         self.values.insert(id, (self.insertions, value));
         // A value that was replaced in the meantime has a later insertion, and stays.
-        if self.order.len() > MOST
+        if self.order.len() > MAX_ENTRIES
             && let Some((insertion, oldest)) = self.order.pop_front()
             && self
                 .values
@@ -58,15 +58,15 @@ mod tests {
     #[test]
     fn oldest_value_is_forgotten_above_the_limit() {
         let mut recent = Recent::default();
-        for n in 0..MOST {
+        for n in 0..MAX_ENTRIES {
             recent.insert(n.to_string(), n);
         }
         // A replaced value is the newest.
-        recent.insert("0".to_owned(), MOST);
-        assert_eq!(recent.get("0"), Some(&MOST));
+        recent.insert("0".to_owned(), MAX_ENTRIES);
+        assert_eq!(recent.get("0"), Some(&MAX_ENTRIES));
         assert_eq!(recent.get("1"), Some(&1));
         recent.insert("new".to_owned(), 0);
         assert_eq!(recent.get("1"), None);
-        assert_eq!(recent.get("0"), Some(&MOST));
+        assert_eq!(recent.get("0"), Some(&MAX_ENTRIES));
     }
 }

@@ -57,7 +57,7 @@ impl Request {
     fn begin(self, scope: &mut Scope, end: SystemTime) -> LlmRequest {
         let Millis(duration) = self.span_duration_ms.unwrap_or(self.duration_ms);
         let mut options = LlmRequestOptions::new(self.metric_model.unwrap_or(self.model))
-            .context(self.context.unwrap_or(scope.context()))
+            .context(self.context.unwrap_or(scope.default_context()))
             .at(before(end, duration));
         if let Some(source) = self.query_source {
             options = options.query_source(source);
@@ -66,7 +66,7 @@ impl Request {
             options = options.provider(provider);
         }
         let request = scope
-            .inside(self.parent_tool.as_deref())
+            .recorder_inside(self.parent_tool.as_deref())
             .llm_request(options);
         if let Some(body) = self.request_body {
             request.body_at(body, end);

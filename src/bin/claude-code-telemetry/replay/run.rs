@@ -151,8 +151,10 @@ impl<'a> Run<'a> {
                 }
             }
             "sleep" => self.stop.sleep(read::<SleepStep>(line)?.ms.0),
-            "child_env" => self.ask(question::child_env(line, self.open.last()))?,
-            "trace_context" => self.ask(question::trace_context(line, self.open.last()))?,
+            "child_env" => self.write_answer(question::child_env(line, self.open.last()))?,
+            "trace_context" => {
+                self.write_answer(question::trace_context(line, self.open.last()))?
+            }
             _ => return Err(format!("unknown step {step:?}")),
         }
         self.latest = self.latest.max(at);
@@ -228,7 +230,7 @@ impl<'a> Run<'a> {
     }
 
     /// Writes the answer to a question, and returns the result of its step.
-    fn ask(&mut self, (answer, result): question::Answered) -> Result<(), String> {
+    fn write_answer(&mut self, (answer, result): question::Answered) -> Result<(), String> {
         let Some(answer) = answer else {
             return result;
         };

@@ -10,7 +10,7 @@ use claude_code_telemetry::{
 };
 
 use super::nesting::Nesting;
-use super::open_calls::{Call, OpenCalls, PromptNumber};
+use super::open_calls::{OpenCall, OpenCalls, PromptNumber};
 use super::recent::Recent;
 use crate::output::print_to_stderr;
 
@@ -63,9 +63,12 @@ impl OpenTool {
             None => self.call.executing(),
         }
     }
+}
 
-    /// Ends the call without a result.
-    pub(crate) fn end(self, at: Option<SystemTime>) {
+impl OpenCall for OpenTool {
+    const KIND: &'static str = "tool call";
+
+    fn end(self, at: Option<SystemTime>) {
         match at {
             Some(at) => self.call.end_at(at),
             None => self.call.end(),
@@ -73,9 +76,10 @@ impl OpenTool {
     }
 }
 
-impl OpenRequest {
-    /// Ends the request without an outcome.
-    pub(crate) fn end(self, at: Option<SystemTime>) {
+impl OpenCall for OpenRequest {
+    const KIND: &'static str = "request";
+
+    fn end(self, at: Option<SystemTime>) {
         match at {
             Some(at) => self.request.end_at(at),
             None => self.request.end(),
@@ -99,8 +103,8 @@ impl Scope {
             prompt: None,
             prompts: 0,
             tools: Recent::default(),
-            open_tools: OpenCalls::new("tool call"),
-            open_requests: OpenCalls::new("request"),
+            open_tools: OpenCalls::default(),
+            open_requests: OpenCalls::default(),
             nesting,
             child_env: None,
             has_live_calls: false,
@@ -116,12 +120,12 @@ impl Scope {
     }
 
     /// Returns the recorder of the session.
-    pub(crate) fn session(&self) -> &Recorder {
+    pub(crate) fn session_recorder(&self) -> &Recorder {
         self.session.recorder()
     }
 
     /// Returns the context of model requests whose steps give none.
-    pub(crate) fn context(&self) -> RequestContext {
+    pub(crate) fn default_context(&self) -> RequestContext {
         match self.prompt {
             Some(_) => RequestContext::Interaction,
             None => RequestContext::Standalone,
@@ -129,36 +133,38 @@ impl Scope {
     }
 
     /// Returns the number of the open prompt.
-    fn number(&self) -> PromptNumber {
+    fn prompt_number(&self) -> PromptNumber {
         self.prompt.is_some().then_some(self.prompts)
     }
 
     /// Returns the recorder for work inside the tool `parent`, or directly in this scope. Reserves a tool whose step comes
     /// later.
-    pub(crate) fn inside(&mut self, parent: Option<&str>) -> Recorder {
+    pub(crate) fn recorder_inside(&mut self, parent: Option<&str>) -> Recorder {
         let mut recorder = self.recorder().clone();
         let Some(parent) = parent else {
             return recorder;
         };
-        // Starts with the nearest known tool, then reserves those inside it.
-        let chain = self.nesting.from(parent);
-        let known = chain.iter().position(|id| self.inside_known(id).is_some());
-        let unknown = &chain[..known.unwrap_or(chain.len())];
-        if let Some((nearest, _)) = known.and_then(|known| self.inside_known(chain[known])) {
-            recorder = nearest.clone();
+        // The nearest known tool contains the unknown ones, which are reserved from the outermost to `parent`.
+        let mut unknown = Vec::new();
+        for id in self.nesting.ancestors(parent) {
+            if let Some((known, _)) = self.find_recorder(id) {
+                recorder = known.clone();
+                break;
+            }
+            unknown.push(id);
         }
-        let prompt = self.number();
-        for id in unknown.iter().rev() {
+        let prompt = self.prompt_number();
+        for id in unknown.into_iter().rev() {
             let tool = recorder.reserve_tool();
             recorder = tool.recorder().clone();
             self.tools
-                .insert((*id).to_owned(), (Tool::Reserved(tool), prompt));
+                .insert(id.to_owned(), (Tool::Reserved(tool), prompt));
         }
         recorder
     }
 
     /// Returns the recorder for work inside a tool that was mentioned before, and the prompt of the tool.
-    fn inside_known(&self, id: &str) -> Option<(&Recorder, PromptNumber)> {
+    fn find_recorder(&self, id: &str) -> Option<(&Recorder, PromptNumber)> {
         match self.open_tools.find(id) {
             // An open call is known regardless of the number of calls since its beginning.
             Some(open) => Some((open.call.call.recorder(), open.prompt)),
@@ -171,12 +177,12 @@ impl Scope {
 
     /// Returns the recorder for work that begins now, inside the tool `parent` or directly in this scope. Never returns that
     /// of a tool of another prompt.
-    fn inside_current(&self, parent: Option<&str>) -> Result<Recorder, String> {
+    fn recorder_inside_current(&self, parent: Option<&str>) -> Result<Recorder, String> {
         let Some(parent) = parent else {
             return Ok(self.recorder().clone());
         };
-        match self.inside_known(parent) {
-            Some((recorder, prompt)) if prompt == self.number() => Ok(recorder.clone()),
+        match self.find_recorder(parent) {
+            Some((recorder, prompt)) if prompt == self.prompt_number() => Ok(recorder.clone()),
             Some(_) => Err(format!(
                 "the parent_tool {parent:?} was not begun in this prompt"
             )),
@@ -185,90 +191,91 @@ impl Scope {
     }
 
     /// Begins the tool `id`, whose step is complete, inside `parent`. A tool that was reserved for work inside it keeps its
-    /// reserved parent.
+    /// reserved parent. Later steps that name the tool as their parent are recorded inside it.
     pub(crate) fn begin_tool(
         &mut self,
-        id: Option<&str>,
+        id: Option<String>,
         parent: Option<&str>,
         options: ToolCallOptions,
     ) -> Result<ToolCall, String> {
-        if let Some(id) = id
-            && self.open_tools.find(id).is_some()
-        {
+        let Some(id) = id else {
+            return Ok(self.recorder_inside(parent).tool(options));
+        };
+        if self.open_tools.find(&id).is_some() {
             return Err(format!(
                 "the tool call {id:?} is open: write `tool_end` instead"
             ));
         }
-        Ok(match id.and_then(|id| self.tools.remove(id)) {
+        let tool = match self.tools.remove(&id) {
             Some((Tool::Reserved(tool), _)) => tool.begin(options),
             _ => self
-                .inside(parent.filter(|parent| Some(*parent) != id))
+                .recorder_inside(parent.filter(|parent| *parent != id))
                 .tool(options),
-        })
-    }
-
-    /// Marks the tool `id`, whose step is complete, as ended. Later steps that refer to it are recorded with `recorder`.
-    pub(crate) fn tool_ended(&mut self, id: String, recorder: Recorder) {
-        let prompt = self.number();
+        };
+        let prompt = self.prompt_number();
         self.open_tools.add_ended(id.clone(), prompt);
-        self.tools.insert(id, (Tool::Begun(recorder), prompt));
+        let begun = Tool::Begun(tool.recorder().clone());
+        self.tools.insert(id, (begun, prompt));
+        Ok(tool)
     }
 
-    /// Begins the tool `id`, which the host ends with a later step. Returns the call that ends because too many are open.
+    /// Begins the tool `id`, which the host ends with a later step. Returns the problem to report if another call ends
+    /// because too many are open.
     pub(crate) fn begin_open_tool(
         &mut self,
         id: String,
         parent: Option<&str>,
         options: ToolCallOptions,
-    ) -> Result<Option<Call<OpenTool>>, String> {
-        let prompt = self.number();
+        at: Option<SystemTime>,
+    ) -> Result<Option<String>, String> {
+        let prompt = self.prompt_number();
         self.open_tools.check_unused(&id, prompt)?;
-        let outer = self.inside_current(parent)?;
-        let tool = match self.tools.remove(&id) {
+        let outer = self.recorder_inside_current(parent)?;
+        let call = match self.tools.remove(&id) {
             Some((Tool::Reserved(tool), reserved_in)) if reserved_in == prompt => {
                 tool.begin(options)
             }
             _ => outer.tool(options),
         };
-        let recorder = tool.recorder().clone();
-        self.tools
-            .insert(id.clone(), (Tool::Begun(recorder), prompt));
+        let begun = Tool::Begun(call.recorder().clone());
+        self.tools.insert(id.clone(), (begun, prompt));
         self.has_live_calls = true;
-        let tool = OpenTool {
-            call: tool,
-            decision: OnceCell::new(),
-        };
-        Ok(self.open_tools.add(id, prompt, tool))
+        let decision = OnceCell::new();
+        let tool = OpenTool { call, decision };
+        Ok(self.open_tools.add(id, prompt, tool, at))
     }
 
-    /// Begins the model request `id`, which the host ends with a later step. Returns the request that ends because too many
-    /// are open.
+    /// Begins the model request `id`, which the host ends with a later step. Returns the problem to report if another
+    /// request ends because too many are open.
     pub(crate) fn begin_open_request(
         &mut self,
         id: &str,
         parent: Option<&str>,
         model: String,
         options: LlmRequestOptions,
-    ) -> Result<Option<Call<OpenRequest>>, String> {
-        let prompt = self.number();
+        at: Option<SystemTime>,
+    ) -> Result<Option<String>, String> {
+        let prompt = self.prompt_number();
         self.open_requests.check_unused(id, prompt)?;
-        let request = self.inside_current(parent)?.llm_request(options);
+        let request = self.recorder_inside_current(parent)?.llm_request(options);
         self.has_live_calls = true;
         let open = OpenRequest { request, model };
-        Ok(self.open_requests.add(id.to_owned(), prompt, open))
+        Ok(self.open_requests.add(id.to_owned(), prompt, open, at))
     }
 
-    /// Sets the environment of subprocesses after a tool ran.
-    pub(crate) fn tool_ran(&mut self, env: ChildEnv) {
-        self.child_env = Some((env, self.number()));
+    /// Remembers the environment of the subprocesses of a tool that ran.
+    pub(crate) fn set_child_env(&mut self, env: ChildEnv) {
+        self.child_env = Some((env, self.prompt_number()));
     }
 
     /// Returns the environment of a subprocess that starts now: that of the newest executed tool with a step `tool`, or
     /// of the session if there is none. In a session with live calls, only a tool of the current prompt counts.
     pub(crate) fn child_env(&self) -> ChildEnv {
         match &self.child_env {
-            Some((env, prompt)) if !self.has_live_calls || *prompt == self.number() => env.clone(),
-            _ => self.session().child_env(),
+            Some((env, prompt)) if !self.has_live_calls || *prompt == self.prompt_number() => {
+                env.clone()
+            }
+            _ => self.session_recorder().child_env(),
         }
     }
 
@@ -283,7 +290,7 @@ impl Scope {
     /// prompt was open.
     pub(crate) fn end_prompt(&mut self, end: PromptEnd, at: Option<SystemTime>) -> bool {
         if self.prompt.is_some() {
-            self.end_calls(self.number(), at);
+            self.end_calls(self.prompt_number(), at);
         }
         self.prompt
             .take()
@@ -293,15 +300,8 @@ impl Scope {
 
     /// Ends the calls that were begun in a prompt and are still open.
     fn end_calls(&mut self, prompt: PromptNumber, at: Option<SystemTime>) {
-        let mut ended = Vec::new();
-        for (call, tool) in self.open_tools.take_all(prompt) {
-            ended.push(call);
-            tool.end(at);
-        }
-        for (call, request) in self.open_requests.take_all(prompt) {
-            ended.push(call);
-            request.end(at);
-        }
+        let mut ended = self.open_tools.end_all(prompt, at);
+        ended.extend(self.open_requests.end_all(prompt, at));
         if let Some(first) = ended.first() {
             print_to_stderr(format_args!(
                 "live calls that ended without an outcome, because their prompt or session ended: {} (the first one is the {first})",

@@ -56,7 +56,8 @@ impl Stop {
         };
         let mut rest = line.as_bytes();
         while !rest.is_empty() && writable() {
-            // A pipe that is writable takes this much without blocking. More would block, and no signal would end that.
+            // A pipe that is writable takes this much without blocking. A longer write could block, and no signal would end
+            // it.
             let part = &rest[..rest.len().min(libc::PIPE_BUF)];
             match rustix::io::write(&output, part) {
                 Ok(written) => rest = &rest[written..],
@@ -126,9 +127,11 @@ pub(crate) fn stdin() -> io::Result<File> {
     Ok(File::from(descriptor))
 }
 
+/// A file that ends early when a signal arrives.
 struct Input<'a> {
     file: File,
     stop: &'a Stop,
+    /// The number of bytes that may still be read after a signal.
     remainder: usize,
 }
 

@@ -44,17 +44,14 @@ pub(crate) fn called(line: &str, scope: &mut Scope, end: SystemTime) -> Result<(
     let execution = before(end, ran);
 
     let tool = scope.begin_tool(
-        call.tool_use_id.as_deref(),
+        call.tool_use_id,
         call.parent_tool.as_deref(),
         options.at(before(end, took)),
     )?;
     tool.decided_as(permission.at(execution).event_at(end));
-    if let Some(id) = call.tool_use_id {
-        scope.tool_ended(id, tool.recorder().clone());
-    }
     if executed {
         tool.executing_at(execution);
-        scope.tool_ran(tool.child_env());
+        scope.set_child_env(tool.child_env());
         tool.finish(outcome.at(end));
     } else {
         tool.end_at(end);
