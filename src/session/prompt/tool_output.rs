@@ -104,7 +104,7 @@ impl ToolOutput {
                 _ => true,
             };
             let text = policy.tool_output(content, is_input, &mut room);
-            texts.extend(text.map(|text| (*keys, text, is_input)));
+            texts.extend(text.map(|text| (*keys, text)));
         }
         OutputEvent { time, texts }
     }
@@ -123,14 +123,14 @@ impl<T: Into<Content>> From<T> for ToolOutput {
 pub(crate) struct OutputEvent {
     /// Nanoseconds since the Unix epoch.
     time: u64,
-    /// The keys and the text of each attribute, and `true` if the text repeats the tool's input.
-    texts: Vec<(Keys, Truncated<'static>, bool)>,
+    /// The keys and the text of each attribute.
+    texts: Vec<(Keys, Truncated<'static>)>,
 }
 
 impl OutputEvent {
     pub(super) fn span_event(&self) -> Option<SpanEvent<'_>> {
         let mut attributes = Vec::new();
-        for ([key, truncated, original_length], text, _) in &self.texts {
+        for ([key, truncated, original_length], text) in &self.texts {
             if !text.text.is_empty() {
                 attributes.push((*key, Value::String((&*text.text).into())));
             }
@@ -150,12 +150,6 @@ impl OutputEvent {
 
 impl Payload for OutputEvent {
     fn size(&self) -> usize {
-        self.texts.iter().map(|(_, text, _)| text.text.len()).sum()
-    }
-
-    fn filter(&mut self, policy: &ContentPolicy) -> bool {
-        let admitted = |is_input: &bool| policy.admits_tool_output(*is_input);
-        self.texts.retain(|(_, _, is_input)| admitted(is_input));
-        true
+        self.texts.iter().map(|(_, text)| text.text.len()).sum()
     }
 }
