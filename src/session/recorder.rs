@@ -347,8 +347,6 @@ pub struct Recorder {
     pub(crate) began: Option<Timestamp>,
     /// The default `llm_request.context` of model requests that are begun here.
     pub(crate) context: RequestContext,
-    /// The environment from which the configuration was read; that of the process if telemetry can never be on.
-    pub(crate) environment: Environment,
 }
 
 impl Recorder {
@@ -403,9 +401,12 @@ impl Recorder {
 
     /// Returns the environment of a subprocess whose parent is this span.
     pub(crate) fn child_env_of(&self, span: Option<&TraceContext>) -> ChildEnv {
+        let active = |session: &Arc<SessionCore>| session.telemetry.active.load_full();
+        let active = self.session.as_ref().map(active);
+        let configured = active.as_ref().map(|active| &active.config.environment);
         // A subprocess inherits the variables of this process even if the configuration was read from injected ones.
         ChildEnv::new(
-            &[&self.environment, &Environment::Process],
+            configured.into_iter().chain([&Environment::Process]),
             span,
             IGNORE_CASE,
         )
