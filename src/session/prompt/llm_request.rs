@@ -125,19 +125,12 @@ impl LlmRequest {
     /// # drop(request);
     /// ```
     pub fn retry(&self) {
-        self.begin_attempt(None);
+        self.update(None, Request::begin_attempt);
     }
 
     /// Begins another attempt as [`retry`](Self::retry) does, at an explicit time.
     pub fn retry_at(&self, time: SystemTime) {
-        self.begin_attempt(Some(time));
-    }
-
-    fn begin_attempt(&self, time: Option<SystemTime>) {
-        if let Some((session, mut request)) = self.request.lock() {
-            let start = session.telemetry.timestamp(time);
-            request.begin_attempt(start);
-        }
+        self.update(Some(time), Request::begin_attempt);
     }
 
     /// Reports that an attempt starts, for an HTTP layer that does not see which attempt it is. The first call, or the first
@@ -153,19 +146,12 @@ impl LlmRequest {
     /// # drop(request);
     /// ```
     pub fn attempt_started(&self) {
-        self.start_attempt(None);
+        self.update(None, Request::report_start);
     }
 
     /// Reports the start of an attempt as [`attempt_started`](Self::attempt_started) does, at an explicit time.
     pub fn attempt_started_at(&self, time: SystemTime) {
-        self.start_attempt(Some(time));
-    }
-
-    fn start_attempt(&self, time: Option<SystemTime>) {
-        if let Some((session, mut request)) = self.request.lock() {
-            let start = session.telemetry.timestamp(time);
-            request.report_start(start);
-        }
+        self.update(Some(time), Request::report_start);
     }
 
     /// Records the arrival of the first token of the response: the attribute `ttft_ms` of a request that succeeds,
@@ -180,19 +166,18 @@ impl LlmRequest {
     /// # drop(request);
     /// ```
     pub fn first_token(&self) {
-        self.record_first_token(None);
+        self.update(None, Request::first_token);
     }
 
     /// Records the arrival of the first token as [`first_token`](Self::first_token) does, at an explicit time.
     pub fn first_token_at(&self, time: SystemTime) {
-        self.record_first_token(Some(time));
+        self.update(Some(time), Request::first_token);
     }
 
-    fn record_first_token(&self, time: Option<SystemTime>) {
+    /// Applies what the host reports at the given time, or at the current time.
+    fn update(&self, time: Option<SystemTime>, change: impl FnOnce(&mut Request, Timestamp)) {
         if let Some((session, mut request)) = self.request.lock() {
-            let began = request.attempt_began;
-            let took = || session.telemetry.timestamp(time).duration_since(&began);
-            request.time_to_first_token.get_or_insert_with(took);
+            change(&mut request, session.telemetry.timestamp(time));
         }
     }
 
@@ -428,6 +413,11 @@ impl Request {
             self.span.record.move_attempt(start);
         }
         self.is_start_reported = true;
+    }
+
+    fn first_token(&mut self, time: Timestamp) {
+        let took = time.duration_since(&self.attempt_began);
+        self.time_to_first_token.get_or_insert(took);
     }
 
     /// Completes the fields of an outcome that the host did not set: `query_source`, and the duration of the last
