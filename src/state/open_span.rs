@@ -148,11 +148,7 @@ impl<R: SpanRecord + Default + 'static> Operation for OpenSpan<R> {
         (!self.ended).then(|| self.record.span().span_type)
     }
 
-    fn is_recorded(&self) -> bool {
-        self.is_recorded()
-    }
-
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
-        !self.ended && self.end(session, now, |_, _| {})
+        self.end(session, now, |_, _| {})
     }
 }

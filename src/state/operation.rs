@@ -2,21 +2,18 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::mem;
-use std::ops::{Deref, DerefMut};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::{SessionCore, Timestamp};
 use crate::lock::lock;
+use crate::signal::Signal;
 
 /// An operation of a session: an interaction, a model request, a tool call, or hooks.
 pub(crate) trait Operation: Send {
     /// Returns the kind of the operation, for a diagnostic, if the operation still needs an outcome.
     fn missing_outcome(&self) -> Option<&'static str>;
-
-    /// Returns whether the span of the whole operation is recorded when it ends.
-    fn is_recorded(&self) -> bool;
 
     /// Ends the spans that are still open, at `now` and without an outcome. Returns whether the span of the whole
     /// operation was recorded by this call.
@@ -31,13 +28,9 @@ pub(crate) struct OperationHandle<O: Operation>(Option<Arc<Shared<O>>>);
 /// An operation with its session.
 pub(crate) struct Shared<O: Operation + ?Sized> {
     session: Arc<SessionCore>,
-    state: Mutex<Locked<O>>,
-}
-
-/// The data behind the lock: the operation, and whether it is settled.
-pub(crate) struct Locked<O: ?Sized> {
-    is_settled: bool,
-    operation: O,
+    /// Only read and written while `operation` is locked.
+    is_settled: AtomicBool,
+    operation: Mutex<O>,
 }
 
 impl<O: Operation + 'static> OperationHandle<O> {
@@ -49,33 +42,31 @@ impl<O: Operation + 'static> OperationHandle<O> {
         let Some(session) = session else {
             return Self(None);
         };
-        let operation = operation(session);
-        let recorded = operation.is_recorded();
         let shared = Arc::new(Shared {
             session: Arc::clone(session),
-            state: Mutex::new(Locked {
-                is_settled: false,
-                operation,
-            }),
+            is_settled: AtomicBool::new(false),
+            operation: Mutex::new(operation(session)),
         });
-        if recorded {
+        let telemetry = &session.telemetry;
+        // Without tracing, the shutdown has no spans to end.
+        if telemetry.records(Signal::Traces) {
             let weak: Weak<Shared<O>> = Arc::downgrade(&shared);
-            let operations = &session.telemetry.operations;
-            operations.lock().insert(shared.address(), weak);
+            telemetry.operations.lock().insert(shared.address(), weak);
         }
         Self(Some(shared))
     }
 
     /// Locks the operation. Returns `None` if it is settled, if telemetry was off at its beginning, and in a forked child,
     /// where another thread may have held the lock at the fork.
-    pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, Locked<O>>)> {
+    pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, O>)> {
         let shared = self.shared_in_original_process()?;
-        let operation = shared.lock();
-        (!operation.is_settled).then_some((&shared.session, operation))
+        let operation = lock(&shared.operation);
+        let is_settled = shared.is_settled.load(Ordering::Relaxed);
+        (!is_settled).then_some((&shared.session, operation))
     }
 
     /// Locks the operation as [`lock`](Self::lock) does, and settles it: every further call returns `None`.
-    pub(crate) fn settle(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, Locked<O>>)> {
+    pub(crate) fn settle(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, O>)> {
         let shared = self.shared_in_original_process()?;
         Some((&shared.session, shared.settle()?))
     }
@@ -97,18 +88,10 @@ impl<O: Operation> OperationHandle<O> {
 }
 
 impl<O: Operation + ?Sized> Shared<O> {
-    fn lock(&self) -> MutexGuard<'_, Locked<O>> {
-        lock(&self.state)
-    }
-
-    fn settle(&self) -> Option<MutexGuard<'_, Locked<O>>> {
-        let mut operation = self.lock();
-        let was_settled = mem::replace(&mut operation.is_settled, true);
+    fn settle(&self) -> Option<MutexGuard<'_, O>> {
+        let operation = lock(&self.operation);
+        let was_settled = self.is_settled.swap(true, Ordering::Relaxed);
         (!was_settled).then_some(operation)
-    }
-
-    fn abandon(&self, now: Timestamp) -> bool {
-        self.lock().abandon(&self.session, now)
     }
 
     /// Ends the operation of a handle that was dropped or [abandoned](OperationHandle::abandon), unless the operation
@@ -128,20 +111,6 @@ impl<O: Operation + ?Sized> Shared<O> {
 
     fn address(&self) -> usize {
         ptr::from_ref(self).addr()
-    }
-}
-
-impl<O: ?Sized> Deref for Locked<O> {
-    type Target = O;
-
-    fn deref(&self) -> &O {
-        &self.operation
-    }
-}
-
-impl<O: ?Sized> DerefMut for Locked<O> {
-    fn deref_mut(&mut self) -> &mut O {
-        &mut self.operation
     }
 }
 
@@ -167,7 +136,7 @@ impl<O: Operation + ?Sized> Drop for Shared<O> {
     }
 }
 
-/// The operations whose spans are recorded, by address.
+/// The operations that began while traces had an exporter, by address.
 #[derive(Default)]
 pub(crate) struct Operations(Mutex<HashMap<usize, Weak<Shared<dyn Operation>>>>);
 
@@ -182,7 +151,8 @@ impl Operations {
             .map(|(_, operation)| operation)
             .collect();
         let open = open.iter().filter_map(Weak::upgrade);
-        open.filter(|operation| operation.abandon(now)).count() as u64
+        open.filter(|shared| lock(&shared.operation).abandon(&shared.session, now))
+            .count() as u64
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<usize, Weak<Shared<dyn Operation>>>> {

@@ -451,10 +451,6 @@ impl Operation for Request {
         (!self.span.has_ended()).then_some("model request")
     }
 
-    fn is_recorded(&self) -> bool {
-        self.span.is_recorded()
-    }
-
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
         // The host can keep the handle after a shutdown, and must not keep the body with it.
         self.response_body = None;

@@ -483,12 +483,8 @@ impl Operation for Call {
         (!self.span.has_ended() && !is_rejected).then_some("tool call")
     }
 
-    fn is_recorded(&self) -> bool {
-        self.span.is_recorded()
-    }
-
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
         let end = now.on_clock_of(&self.span.start);
-        !self.span.has_ended() && self.end(session, end, None)
+        self.end(session, end, None)
     }
 }
