@@ -11,7 +11,7 @@ use crate::metrics::Series;
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{ApiRequest, EventRecord};
 use crate::signal::Signal;
-use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
+use crate::state::{EventSpan, PromptMark, SessionCore, SpanIdentity, Timestamp};
 
 /// Defines a method for each kind of record. The closure receives the record.
 macro_rules! record_methods {
@@ -425,19 +425,14 @@ impl Recorder {
             .filter(|session| session.telemetry.in_original_process())
     }
 
-    /// Begins a child of this recorder's span. For work outside prompts, begins the root of a new trace, which is
-    /// not recorded if the environment names a parent (`TRACEPARENT`) that is not sampled.
-    pub(crate) fn begin_span<R: Default>(
-        &self,
-        session: &SessionCore,
-        start: Timestamp,
-    ) -> OpenSpan<R> {
+    /// Creates the identity of a child of this recorder's span. For work outside prompts, that is the root of a new
+    /// trace, which is not recorded if the environment names a parent (`TRACEPARENT`) that is not sampled.
+    pub(crate) fn child(&self, session: &SessionCore) -> SpanIdentity {
         let inbound = match self.parent {
             None => session.inbound_parent().filter(|parent| !parent.sampled),
             Some(_) => None,
         };
-        let parent = self.parent.as_ref().or(inbound.as_ref());
-        OpenSpan::begin(session, parent, start)
+        SpanIdentity::new(session, self.parent.as_ref().or(inbound.as_ref()))
     }
 
     /// Returns the given time, or the current time, on the clock of the enclosing operation.

@@ -16,7 +16,7 @@ mod timestamp;
 mod unknown_costs;
 
 pub(crate) use active_config::{ActiveConfig, ExporterQueue};
-pub(crate) use open_span::OpenSpan;
+pub(crate) use open_span::{OpenSpan, SpanIdentity};
 pub(crate) use operation::{Operation, OperationHandle, Operations};
 pub(crate) use prompt_mark::PromptMark;
 pub(crate) use session::{EventSpan, SessionCore};

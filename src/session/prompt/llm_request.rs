@@ -96,14 +96,14 @@ impl LlmRequest {
         let mut recorder = outer.clone();
         let request = OperationHandle::begin(outer.session(), |session| {
             let start = outer.timestamp(session, options.at);
-            let mut span: OpenSpan<LlmSpan> = outer.begin_span(session, start);
+            let identity = outer.child(session);
+            recorder.parent.clone_from(&identity.context);
             let (model, query_source) = (options.model.clone(), options.query_source.clone());
-            span.record.begin(options, outer.context, start);
-            recorder.parent.clone_from(&span.context);
+            let record = LlmSpan::begin(options, outer.context, start);
             Request {
                 model,
                 query_source,
-                span,
+                span: OpenSpan::begin(identity, start, record),
                 is_start_reported: false,
                 attempt_began: start,
                 time_to_first_token: None,

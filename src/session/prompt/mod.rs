@@ -34,7 +34,8 @@ use crate::record::{UserPrompt, record, span};
 use crate::session::Recorder;
 use crate::session::recorder::{operation_methods, recorder_methods};
 use crate::state::{
-    EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, SessionCore, Timestamp,
+    EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, SessionCore, SpanIdentity,
+    Timestamp,
 };
 
 /// An interaction: a prompt and the work that it causes. It is the span `claude_code.interaction`.
@@ -159,7 +160,7 @@ impl Prompt {
         let interaction = OperationHandle::begin(outer.session(), |session| {
             let interaction = Interaction::begin(session, prompt);
             recorder.began = Some(interaction.span.start);
-            recorder.parent.clone_from(&interaction.span.context);
+            recorder.parent.clone_from(&interaction.mark.span);
             recorder.prompt = Some(Arc::clone(&interaction.mark));
             recorder.context = RequestContext::Interaction;
             interaction
@@ -181,13 +182,14 @@ impl Interaction {
             None => session.inbound_parent(),
         };
         let start = telemetry.timestamp(prompt.at);
-        let mut span = OpenSpan::begin(session, parent.as_ref(), start);
+        let identity = SpanIdentity::new(session, parent.as_ref());
+        let mut span = OpenSpan::begin(identity, start, InteractionSpan::default());
         let mark = Arc::new(PromptMark {
             id: match &prompt.id {
                 Some(id) => Arc::clone(&id.0),
                 None => telemetry.ids.prompt(),
             },
-            span: span.context.clone(),
+            span: span.identity.context.clone(),
             ended: AtomicBool::new(false),
         });
         session.prompt.store(Some(Arc::clone(&mark)));
