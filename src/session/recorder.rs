@@ -448,13 +448,13 @@ impl Recorder {
         }
     }
 
-    /// Emits the event of a request. An invalid cost is counted in
-    /// [`Health::invalid_measurements`](crate::Health::invalid_measurements).
+    /// Emits the event of a request.
     pub(crate) fn emit_request(&self, request: ApiRequest) {
         if let Some(session) = self.session()
             && session.telemetry.records(Signal::Logs)
         {
-            session.check_cost(session.cost_usd(&request));
+            // Counts an unknown or invalid cost, as for a request whose cost is added to the metrics.
+            session.request_cost(&request);
         }
         self.emit(request);
     }

@@ -151,38 +151,46 @@ impl SessionCore {
         }
     }
 
-    /// Returns true if a cost can be recorded. Counts a cost that is negative, infinite or NaN as invalid.
-    pub(crate) fn check_cost(&self, usd: f64) -> bool {
-        let is_valid = is_valid_cost(usd);
-        if !is_valid {
-            self.telemetry
-                .invalid_measurements
-                .fetch_add(1, Ordering::Relaxed);
+    /// Returns a cost that can be recorded. Counts a cost that is negative, infinite or NaN as invalid, and returns
+    /// `None`.
+    fn valid_cost(&self, usd: f64) -> Option<f64> {
+        if is_valid_cost(usd) {
+            return Some(usd);
         }
-        is_valid
+        self.telemetry
+            .invalid_measurements
+            .fetch_add(1, Ordering::Relaxed);
+        None
     }
 
-    /// Returns the cost of a request: 0 if the host does not know it, which is counted.
-    pub(crate) fn cost_usd(&self, request: &ApiRequest) -> f64 {
-        request.cost_usd.0.unwrap_or_else(|| {
+    /// Returns the cost of a request: 0 if the host does not know it, and `None` if it is invalid. Counts both.
+    pub(crate) fn request_cost(&self, request: &ApiRequest) -> Option<f64> {
+        let usd = request.cost_usd.0.unwrap_or_else(|| {
             self.telemetry.count_unknown_cost(&request.model);
             0.0
-        })
+        });
+        self.valid_cost(usd)
     }
 
     /// Adds to the cost of a model. An invalid cost is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
-        if self.check_cost(usd) {
+        if let Some(usd) = self.valid_cost(usd) {
             self.add(SeriesKind::Cost.of(model), usd);
         }
     }
 
-    /// Adds the cost of a request and all four types of its tokens, including zeros.
-    fn add_request(&self, snapshot: &SessionSnapshot, model: &str, usd: f64, usage: TokenUsage) {
+    /// Adds the cost of a request, unless it is invalid, and all four types of its tokens, including zeros.
+    fn add_request(
+        &self,
+        snapshot: &SessionSnapshot,
+        model: &str,
+        usd: Option<f64>,
+        usage: TokenUsage,
+    ) {
         // The fast path handles only valid costs before the shutdown, and only if the registry has room for all series.
         // The slow path adds the measurements one by one, and counts those that are dropped.
-        let regular = is_valid_cost(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
-        if regular
+        if let Some(usd) = usd
+            && !self.telemetry.stopped.load(Ordering::Relaxed)
             && (snapshot.add_request(model, usd, usage)
                 || self.add_first_request(model, usd, usage))
         {
@@ -193,8 +201,10 @@ impl SessionCore {
 
     /// Adds the parts of a request one by one.
     #[cold]
-    fn add_slowly(&self, model: &str, usd: f64, usage: TokenUsage) {
-        self.add_cost(model, usd);
+    fn add_slowly(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
+        if let Some(usd) = usd {
+            self.add(SeriesKind::Cost.of(model), usd);
+        }
         for kind in TokenType::ALL {
             let series = SeriesKind::Tokens(kind).of(model);
             self.add(series, usage.get(kind) as f64);
@@ -261,11 +271,9 @@ impl SessionCore {
             return;
         }
         let snapshot = self.snapshot.load();
-        let (usd, usage) = (self.cost_usd(&request), request.usage());
+        let (usd, usage) = (self.request_cost(&request), request.usage());
         if has_metrics {
             self.add_request(&snapshot, request.metric_model(), usd, usage);
-        } else {
-            self.check_cost(usd);
         }
         if has_event {
             self.enqueue(
