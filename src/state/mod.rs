@@ -23,10 +23,10 @@ pub(crate) use session::{EventSpan, SessionCore};
 pub use session_options::SessionOptions;
 pub(crate) use session_table::SessionTable;
 pub(crate) use timestamp::Timestamp;
-pub(crate) use unknown_costs::UnknownCosts;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -71,7 +71,9 @@ pub(crate) struct TelemetryState {
     pub(crate) dropped_handles: AtomicU64,
     /// Set when a handle without an outcome was reported.
     pub(crate) dropped_handle_reported: AtomicBool,
-    pub(crate) unknown_costs: UnknownCosts,
+    pub(crate) requests_without_cost: AtomicU64,
+    /// The models of these requests that were reported.
+    pub(crate) models_without_cost: Mutex<BTreeSet<Box<str>>>,
     pub(crate) after_shutdown: AtomicU64,
     pub(crate) invalid_measurements: AtomicU64,
     pub(crate) series_overflow: AtomicU64,
@@ -267,7 +269,7 @@ impl TelemetryState {
             after_shutdown: self.after_shutdown.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
             dropped_handles: self.dropped_handles.load(Ordering::Relaxed),
-            requests_without_cost: self.unknown_costs.requests(),
+            requests_without_cost: self.requests_without_cost.load(Ordering::Relaxed),
             series: registry.len() as u64,
             series_limit: limit(registry.max_series),
             series_bytes: registry.attribute_bytes() as u64,
