@@ -41,7 +41,8 @@ pub(crate) struct OpenSpan<R> {
     /// The identity, also after the end.
     pub(crate) identity: SpanIdentity,
     pub(crate) record: R,
-    ended: bool,
+    /// The time of the end.
+    ended: Option<Timestamp>,
 }
 
 impl<R> OpenSpan<R> {
@@ -50,7 +51,7 @@ impl<R> OpenSpan<R> {
             start,
             identity,
             record,
-            ended: false,
+            ended: None,
         }
     }
 
@@ -64,10 +65,15 @@ impl<R> OpenSpan<R> {
 
     /// Returns the context until the span ends.
     fn open_context(&self) -> Option<&Arc<TraceContext>> {
-        self.identity.context.as_ref().filter(|_| !self.ended)
+        self.identity.context.as_ref().filter(|_| !self.has_ended())
     }
 
     pub(crate) fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// Returns the time of the end, if the span has ended.
+    pub(crate) fn ended(&self) -> Option<Timestamp> {
         self.ended
     }
 
@@ -88,7 +94,7 @@ impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
         outcome: impl FnOnce(&mut R, &ContentPolicy),
     ) -> bool {
         let recorded = self.is_recorded();
-        self.ended = true;
+        self.ended.get_or_insert(end);
         // A handle can outlive the span, and must not keep its content in memory.
         let mut record = std::mem::take(&mut self.record);
         let Some(context) = self.identity.context.as_deref().filter(|_| recorded) else {
@@ -117,7 +123,7 @@ impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
 /// An operation without any state but its span.
 impl<R: SpanRecord + Default + 'static> Operation for OpenSpan<R> {
     fn missing_outcome(&self) -> Option<&'static str> {
-        (!self.ended).then(|| self.record.span().span_type)
+        (!self.has_ended()).then(|| self.record.span().span_type)
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {

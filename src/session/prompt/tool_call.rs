@@ -63,8 +63,6 @@ struct Call {
     blocked: OpenSpan<BlockedSpan>,
     execution: Option<OpenSpan<ExecutionSpan>>,
     permission: Option<Permission>,
-    /// The time at which the wait for a decision ended.
-    decided: Option<Timestamp>,
 }
 
 impl PendingToolCall {
@@ -103,7 +101,6 @@ impl PendingToolCall {
                 span,
                 execution: None,
                 permission: None,
-                decided: None,
             }
         });
         ToolCall { recorder, call }
@@ -350,13 +347,12 @@ impl Call {
             return;
         }
         let now = self.timestamp(session, permission.at);
-        // `decided` is set if the execution has begun; the wait has then ended, and keeps its start.
-        if let Some(waited) = permission.waited.filter(|_| self.decided.is_none()) {
+        // The wait may have ended without a decision, when the execution began. It then keeps its start.
+        if let Some(waited) = permission.waited.filter(|_| !self.blocked.has_ended()) {
             self.blocked.start = now.before(waited);
         }
         self.blocked
             .end(session, now, |wait, _| wait.decide(&permission));
-        self.decided.get_or_insert(now);
         let permission = self.permission.insert(permission);
         if !permission.event {
             return;
@@ -386,7 +382,6 @@ impl Call {
     fn execute(&mut self, session: &SessionCore, now: Timestamp) {
         if self.execution.is_none() {
             self.blocked.end(session, now, |_, _| {});
-            self.decided.get_or_insert(now);
             let execution = self.span.child(session);
             let execution = OpenSpan::begin(execution, now, ExecutionSpan::default());
             self.execution = Some(execution);
@@ -402,11 +397,11 @@ impl Call {
             return None;
         }
         let execution = self.execution.as_ref().map(|execution| execution.start);
-        let began = match (outcome.duration, self.decided) {
-            (None, decided) => execution.or(decided).unwrap_or(self.span.start),
+        let began = match (outcome.duration, self.blocked.ended()) {
+            (None, wait_ended) => execution.or(wait_ended).unwrap_or(self.span.start),
             (Some(duration), None) => end.before(duration),
             // The execution follows the wait, which is recorded already.
-            (Some(duration), Some(decided)) => end.before(duration).later(decided),
+            (Some(duration), Some(wait_ended)) => end.before(duration).later(wait_ended),
         };
         self.blocked.start = self.blocked.start.earlier(began);
         self.execute(session, began);
