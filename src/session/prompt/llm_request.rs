@@ -316,9 +316,6 @@ impl LlmRequest {
         answer.time_to_first_token = answer.time_to_first_token.or(measured);
         let (query_source, duration) = (&mut answer.query_source, &mut answer.duration.0);
         let (end, last_start) = request.complete(session, answer.at, query_source, duration);
-        request
-            .span
-            .end(session, end, |span, _| span.answer(&answer, last_start));
         let body = request.response_body.take().map(|body| {
             let mut record = ApiResponseBody::new(answer.model.clone(), body);
             record.query_source.clone_from(&answer.query_source);
@@ -326,6 +323,7 @@ impl LlmRequest {
             record.at = answer.at;
             record
         });
+        request.end(session, end, |span| span.answer(&answer, last_start));
         drop(request);
         self.recorder.record_api_request(answer);
         if let Some(body) = body {
@@ -350,10 +348,7 @@ impl LlmRequest {
         let (end, last_start) = request.complete(session, error.at, query_source, duration);
         let counted = u32::try_from(request.span.record.attempt).unwrap_or(u32::MAX);
         error.attempt.0.get_or_insert(counted);
-        request.response_body = None;
-        request
-            .span
-            .end(session, end, |span, _| span.fail(&error, last_start));
+        request.end(session, end, |span| span.fail(&error, last_start));
         drop(request);
         self.recorder.emit(error);
     }
@@ -379,8 +374,7 @@ impl LlmRequest {
     fn end_request(self, time: Option<SystemTime>) {
         if let Some((session, mut request)) = self.request.settle() {
             let end = session.telemetry.timestamp(time);
-            request.response_body = None;
-            request.span.end(session, end, |_, _| {});
+            request.end(session, end, |_| {});
         }
     }
 
@@ -438,6 +432,18 @@ impl Request {
         let end_on_clock = end.on_clock_of(&self.span.start);
         (end, end_on_clock.before(last_duration).wall())
     }
+
+    /// Ends the span, and removes the content.
+    fn end(
+        &mut self,
+        session: &SessionCore,
+        end: Timestamp,
+        outcome: impl FnOnce(&mut LlmSpan),
+    ) -> bool {
+        // Another handle can outlive the request, and must not keep its content in memory.
+        self.response_body = None;
+        self.span.end(session, end, |span, _| outcome(span))
+    }
 }
 
 impl Handle for LlmRequest {
@@ -452,8 +458,6 @@ impl Operation for Request {
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
-        // The host can keep the handle after a shutdown, and must not keep the body with it.
-        self.response_body = None;
-        self.span.abandon(session, now)
+        self.end(session, now, |_| {})
     }
 }
