@@ -83,9 +83,8 @@ impl PendingToolCall {
             let mut options = options.into();
             let start = recorder.timestamp(session, options.at);
             recorder.began.get_or_insert(start);
-            // Determined before the policy removes name and path from the options: the language itself is not content.
+            // Determined before the policy removes the name from the options.
             let is_edit = options.is_edit();
-            let language = options.language_if_edit();
             let policy = session.telemetry.policy();
             let mut span = OpenSpan::begin(span, start, ToolSpan::begin(&options, &policy));
             options.withhold(&policy);
@@ -93,7 +92,6 @@ impl PendingToolCall {
             if span.is_recorded() {
                 span.record.add_details(&options, &policy);
             }
-            options.language = language;
             Call {
                 options,
                 is_edit,
@@ -341,6 +339,11 @@ impl Call {
         time.on_clock_of(&self.span.start)
     }
 
+    fn is_rejected(&self) -> bool {
+        let permission = self.permission.as_ref();
+        permission.is_some_and(|permission| permission.decision == Decision::Reject)
+    }
+
     /// Ends the wait by the first decision, and records the decision unless the host does.
     fn decide(&mut self, session: &SessionCore, recorder: &Recorder, permission: Permission) {
         if self.permission.is_some() {
@@ -391,8 +394,7 @@ impl Call {
     /// Ends the call. Returns its result, unless the call was rejected and never ran.
     fn finish(&mut self, session: &SessionCore, outcome: ToolOutcome) -> Option<ToolResult> {
         let end = self.timestamp(session, outcome.at);
-        let is_rejected = self.permission.as_ref().is_some_and(Permission::rejects);
-        if is_rejected && self.execution.is_none() {
+        if self.is_rejected() && self.execution.is_none() {
             self.end(session, end, None);
             return None;
         }
@@ -459,8 +461,7 @@ impl Handle for ToolCall {
 impl Operation for Call {
     fn missing_outcome(&self) -> Option<&'static str> {
         // A call that was rejected has no result.
-        let is_rejected = self.permission.as_ref().is_some_and(Permission::rejects);
-        (!self.span.has_ended() && !is_rejected).then_some("tool call")
+        (!self.span.has_ended() && !self.is_rejected()).then_some("tool call")
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
