@@ -11,7 +11,7 @@ use crate::metrics::Series;
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{ApiRequest, EventRecord};
 use crate::signal::Signal;
-use crate::state::{EventSpan, PromptMark, SessionCore, SpanIdentity, Timestamp};
+use crate::state::{EventSpan, PromptContext, SessionCore, SpanIdentity, Timestamp};
 
 /// Defines a method for each kind of record. The closure receives the record.
 macro_rules! record_methods {
@@ -339,7 +339,7 @@ pub struct Recorder {
     /// `None` when telemetry can never be on.
     pub(crate) session: Option<Arc<SessionCore>>,
     /// The recorder's prompt. `None` selects the newest prompt of the session.
-    pub(crate) prompt: Option<Arc<PromptMark>>,
+    pub(crate) prompt: Option<Arc<PromptContext>>,
     /// The span whose children are begun here. `None` begins new traces.
     pub(crate) parent: Option<Arc<TraceContext>>,
     /// The start of the outermost open operation around this recorder, such as the prompt. The times inside it are this
@@ -366,8 +366,8 @@ impl Recorder {
         self.child_env_of(self.parent.as_deref())
     }
 
-    /// Passes the trace context of this recorder to a carrier: `traceparent` and, if there is one, `tracestate`. A session's
-    /// recorder has no trace context. For a tool or a model request, use the method of its handle.
+    /// Passes the trace context of this recorder to a carrier: `traceparent` and, if there is one, `tracestate`. A
+    /// session's recorder has no trace context. For a tool or a model request, use the method of its handle.
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -381,8 +381,8 @@ impl Recorder {
         }
     }
 
-    /// Sets the headers `traceparent` and `tracestate` of an HTTP request to the trace context of this recorder. Otherwise as
-    /// [`LlmRequest::inject_headers`](crate::LlmRequest::inject_headers).
+    /// Sets the headers `traceparent` and `tracestate` of an HTTP request to the trace context of this recorder.
+    /// Otherwise as [`LlmRequest::inject_headers`](crate::LlmRequest::inject_headers).
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};

@@ -6,7 +6,7 @@ mod attributes;
 mod inbound_parent;
 mod open_span;
 mod operation;
-mod prompt_mark;
+mod prompt_context;
 mod session;
 mod session_options;
 mod session_state;
@@ -18,7 +18,7 @@ mod unknown_costs;
 pub(crate) use active_config::{ActiveConfig, ExporterQueue};
 pub(crate) use open_span::{OpenSpan, SpanIdentity};
 pub(crate) use operation::{Operation, OperationHandle, Operations};
-pub(crate) use prompt_mark::PromptMark;
+pub(crate) use prompt_context::PromptContext;
 pub(crate) use session::{EventSpan, SessionCore};
 pub use session_options::SessionOptions;
 pub(crate) use session_table::SessionTable;
@@ -188,13 +188,13 @@ impl TelemetryState {
         self.active.load().policy
     }
 
-    /// Returns whether the shutdown has begun; if so, counts a measurement that is dropped.
-    pub(crate) fn is_late(&self) -> bool {
+    /// Returns whether a measurement can be added. Counts it as dropped after the shutdown, and returns `false`.
+    pub(crate) fn admits_measurement(&self) -> bool {
         let stopped = self.stopped.load(Ordering::Relaxed);
         if stopped {
             self.after_shutdown.fetch_add(1, Ordering::Relaxed);
         }
-        stopped
+        !stopped
     }
 
     /// Counts events that were lost before they could be queued for any exporter.

@@ -20,9 +20,9 @@ pub(crate) trait Operation: Send {
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool;
 }
 
-/// The operation of a handle, which its clones share. It is settled once: by the host with an outcome, or without one when
-/// the last handle is dropped or the operation is [abandoned](Self::abandon). The shutdown ends its spans, and does not
-/// settle it: what the host records afterwards is counted as dropped.
+/// The operation of a handle, which its clones share. It is settled once: by the host with an outcome, or without one
+/// when the last handle is dropped or the operation is [abandoned](Self::abandon). The shutdown ends its spans, and
+/// does not settle it: what the host records afterwards is counted as dropped.
 pub(crate) struct OperationHandle<O: Operation>(Option<Arc<Shared<O>>>);
 
 /// An operation with its session.
@@ -56,8 +56,8 @@ impl<O: Operation + 'static> OperationHandle<O> {
         Self(Some(shared))
     }
 
-    /// Locks the operation. Returns `None` if it is settled, if telemetry was off at its beginning, and in a forked child,
-    /// where another thread may have held the lock at the fork.
+    /// Locks the operation. Returns `None` if it is settled, if telemetry was off at its beginning, and in a forked
+    /// child, where another thread may have held the lock at the fork.
     pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, O>)> {
         let shared = self.shared_in_original_process()?;
         let operation = lock(&shared.operation);
@@ -141,10 +141,10 @@ impl<O: Operation + ?Sized> Drop for Shared<O> {
 pub(crate) struct Operations(Mutex<HashMap<usize, Weak<Shared<dyn Operation>>>>);
 
 impl Operations {
-    /// Abandons all operations at the same time, so that none of them ends after its parent. Returns the number of those whose
-    /// span was still open.
+    /// Ends all operations with the same end time, so that none of them ends after its parent. Returns the number of
+    /// those whose span was recorded by this call.
     pub(crate) fn abandon_all(&self, now: Timestamp) -> u64 {
-        // The operations are collected before they are abandoned, because that takes other locks.
+        // The lock is released before the operations are ended, which takes their own locks.
         let open: Vec<_> = self
             .lock()
             .drain()

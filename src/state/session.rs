@@ -9,7 +9,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use super::attributes::standard;
 use super::session_state::SessionState;
 use super::snapshot::SessionSnapshot;
-use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
+use super::{ActiveConfig, PromptContext, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::lock::lock;
@@ -29,7 +29,7 @@ pub(crate) struct SessionCore {
     snapshot: ArcSwap<SessionSnapshot>,
     pub(crate) state: Arc<SessionState>,
     /// The newest prompt.
-    pub(crate) prompt: ArcSwapOption<PromptMark>,
+    pub(crate) prompt: ArcSwapOption<PromptContext>,
     pub(crate) id: Arc<str>,
     workspace_host_paths: Option<Arc<[Arc<str>]>>,
     terminal_type: Option<Arc<str>>,
@@ -86,7 +86,10 @@ impl SessionCore {
         let metrics = active.metrics;
         self.renew(&identity, active);
         drop(identity);
-        if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
+        if metrics
+            && !self.counted.swap(true, Ordering::Relaxed)
+            && self.telemetry.admits_measurement()
+        {
             self.add_to(SeriesKind::SessionCount(self.start_type).into(), 1.0);
         }
     }
@@ -110,7 +113,7 @@ impl SessionCore {
                         (Arc::clone(&standard), standard)
                     }
                 };
-                self.state.uses(&for_metrics);
+                self.state.keep(&for_metrics);
                 let snapshot = SessionSnapshot::new(active, standard, for_metrics);
                 self.snapshot.store(Arc::new(snapshot));
                 return;
@@ -139,7 +142,7 @@ impl SessionCore {
 
     /// Adds to a series.
     pub(crate) fn add(&self, series: Series<&str>, value: f64) {
-        if self.telemetry.records(Signal::Metrics) && !self.telemetry.is_late() {
+        if self.telemetry.records(Signal::Metrics) && self.telemetry.admits_measurement() {
             self.add_to(series, value);
         }
     }
@@ -222,7 +225,7 @@ impl SessionCore {
         if snapshot.add_request(model, usd, usage) {
             return true;
         }
-        self.state.uses(&snapshot.metric_standard);
+        self.state.keep(&snapshot.metric_standard);
         let name = registry.text(model);
         let opened = registry.open_all(&snapshot.metric_standard, Series::of_request(&name));
         let Ok(series) = opened.try_into() else {
@@ -239,7 +242,7 @@ impl SessionCore {
         let registry = &self.telemetry.registry;
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
-        self.state.uses(&snapshot.metric_standard);
+        self.state.keep(&snapshot.metric_standard);
         // Another thread may have opened the series before this one got the lock.
         let counter = snapshot.counter(series).cloned().or_else(|| {
             let series = series.map(|text| registry.text(text));
@@ -261,7 +264,7 @@ impl SessionCore {
     pub(crate) fn record_request(
         &self,
         request: ApiRequest,
-        prompt: Option<&Arc<PromptMark>>,
+        prompt: Option<&Arc<PromptContext>>,
         recorder_span: Option<&Arc<TraceContext>>,
     ) {
         let telemetry = &self.telemetry;
@@ -289,7 +292,7 @@ impl SessionCore {
     pub(crate) fn emit<R: EventRecord>(
         &self,
         record: R,
-        prompt: Option<&Arc<PromptMark>>,
+        prompt: Option<&Arc<PromptContext>>,
         span: EventSpan<'_>,
     ) {
         // Without an exporter for events, the record is not evaluated.
@@ -304,7 +307,7 @@ impl SessionCore {
         &self,
         snapshot: &SessionSnapshot,
         record: R,
-        prompt: Option<&Arc<PromptMark>>,
+        prompt: Option<&Arc<PromptContext>>,
         span: EventSpan<'_>,
     ) {
         let time = record.time();
@@ -322,7 +325,7 @@ impl SessionCore {
         &self,
         snapshot: &SessionSnapshot,
         time: Option<SystemTime>,
-        prompt: Option<&Arc<PromptMark>>,
+        prompt: Option<&Arc<PromptContext>>,
         span: EventSpan<'_>,
     ) -> Envelope {
         let newest;

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use super::TelemetryState;
 
-/// The maximum number of models that are reported; the requests of all models are counted.
+/// The maximum number of models that are reported, which bounds the memory for their names. The requests of all models
+/// are counted.
 const MAX_MODELS: usize = 64;
 
 impl TelemetryState {

@@ -34,7 +34,7 @@ use crate::record::{UserPrompt, record, span};
 use crate::session::Recorder;
 use crate::session::recorder::{operation_methods, recorder_methods};
 use crate::state::{
-    EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, SessionCore, SpanIdentity,
+    EventSpan, OpenSpan, Operation, OperationHandle, PromptContext, SessionCore, SpanIdentity,
     Timestamp,
 };
 
@@ -80,7 +80,7 @@ record! {
 }
 
 struct Interaction {
-    mark: Arc<PromptMark>,
+    context: Arc<PromptContext>,
     span: OpenSpan<InteractionSpan>,
 }
 
@@ -160,8 +160,8 @@ impl Prompt {
         let interaction = OperationHandle::begin(outer.session(), |session| {
             let interaction = Interaction::begin(session, prompt);
             recorder.began = Some(interaction.span.start);
-            recorder.parent.clone_from(&interaction.mark.span);
-            recorder.prompt = Some(Arc::clone(&interaction.mark));
+            recorder.parent.clone_from(&interaction.context.span);
+            recorder.prompt = Some(Arc::clone(&interaction.context));
             recorder.context = RequestContext::Interaction;
             interaction
         });
@@ -184,7 +184,7 @@ impl Interaction {
         let start = telemetry.timestamp(prompt.at);
         let identity = SpanIdentity::new(session, parent.as_ref());
         let mut span = OpenSpan::begin(identity, start, InteractionSpan::default());
-        let mark = Arc::new(PromptMark {
+        let context = Arc::new(PromptContext {
             id: match &prompt.id {
                 Some(id) => Arc::clone(&id.0),
                 None => telemetry.ids.prompt(),
@@ -192,7 +192,7 @@ impl Interaction {
             span: span.identity.context.clone(),
             ended: AtomicBool::new(false),
         });
-        session.prompt.store(Some(Arc::clone(&mark)));
+        session.prompt.store(Some(Arc::clone(&context)));
         let policy = telemetry.policy();
         prompt.measure(&policy);
         let text = span.is_recorded().then(|| {
@@ -207,13 +207,13 @@ impl Interaction {
             duration: Duration::ZERO,
         };
         if prompt.has_event {
-            session.emit(prompt, Some(&mark), EventSpan::PromptOr(None));
+            session.emit(prompt, Some(&context), EventSpan::PromptOr(None));
         }
-        Self { mark, span }
+        Self { context, span }
     }
 
     fn end(&mut self, session: &SessionCore, now: Timestamp, duration: Option<Duration>) -> bool {
-        self.mark.ended.store(true, Ordering::Release);
+        self.context.ended.store(true, Ordering::Release);
         if let Some(duration) = duration {
             self.span.start = now.before(duration);
         }
