@@ -1,4 +1,4 @@
-//! Sessions: identity, standard attributes, event sequence and metric series.
+//! The handles on which a host records: sessions, their prompts and recorders, and the operations that those begin.
 
 mod prompt;
 mod recordable;

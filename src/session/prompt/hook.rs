@@ -137,7 +137,7 @@ span! {
         succeeded: u64 = "num_success", "Hooks that succeeded";
         blocking: u64 = "num_blocking", "Hooks that blocked";
         failed: u64 = "num_non_blocking_error", "Hooks that failed without blocking";
-        cancelled: u64 = "num_cancelled", "Hooks that were cancelled";
+        cancelled: u64 = "num_cancelled", "Hooks that were canceled";
         definitions: Gated<HookDefinitions> = "hook_definitions", "JSON text of their definitions";
     }
 }

@@ -55,9 +55,9 @@ impl<T: Into<Text>> From<T> for LlmRequestOptions {
 
 /// A model request in flight: the span `claude_code.llm_request`, from the first attempt to the response.
 ///
-/// A request ends with [`finish`](Self::finish) or [`fail`](Self::fail), or with [`end`](Self::end) if it was canceled. A
-/// request that is dropped without any of them, for example in a canceled future, ends its span as unsuccessful and records
-/// neither an event nor a metric.
+/// A request ends with [`finish`](Self::finish) or [`fail`](Self::fail), or with [`end`](Self::end) if it was canceled.
+/// A request that is dropped without any of them, for example in a canceled future, ends its span as unsuccessful and
+/// records neither an event nor a metric.
 ///
 /// ```
 /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry};
@@ -82,7 +82,8 @@ struct Request {
     model: Text,
     query_source: Option<Text>,
     span: OpenSpan<LlmSpan>,
-    /// True if [`LlmRequest::attempt_started`] has reported the current attempt, so that its next call begins another one.
+    /// True if [`LlmRequest::attempt_started`] has reported the current attempt, so that its next call begins another
+    /// one.
     is_start_reported: bool,
     attempt_began: Timestamp,
     /// From the start of the current attempt.
@@ -133,9 +134,9 @@ impl LlmRequest {
         self.update(Some(time), Request::begin_attempt);
     }
 
-    /// Reports that an attempt starts, for an HTTP layer that does not see which attempt it is. The first call, or the first
-    /// one after [`retry`](Self::retry), refers to the attempt that has already begun, and sets its start. Each other call
-    /// begins another attempt.
+    /// Reports that an attempt starts, for an HTTP layer that does not see which attempt it is. The first call, or the
+    /// first one after [`retry`](Self::retry), refers to the attempt that has already begun, and sets its start. Each
+    /// other call begins another attempt.
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -232,9 +233,9 @@ impl LlmRequest {
         }
     }
 
-    /// Sets the headers `traceparent` and `tracestate` of an HTTP request to the trace context of this request. Replaces
-    /// headers of another context, so that the same request can be sent again. When tracing is off, the headers stay
-    /// unchanged.
+    /// Sets the headers `traceparent` and `tracestate` of an HTTP request to the trace context of this request.
+    /// Replaces headers of another context, so that the same request can be sent again. When tracing is off, the
+    /// headers stay unchanged.
     ///
     /// The map is that of the crate `http`, which most clients use, for example `reqwest`:
     ///
@@ -295,8 +296,8 @@ impl LlmRequest {
     }
 
     /// Ends a request to which the API responded: emits the event `claude_code.api_request`, adds cost and tokens to
-    /// the metrics, and ends the span. If `answer` has no `requested_model`, and its model differs from the one with which
-    /// the request began, the latter becomes the requested model.
+    /// the metrics, and ends the span. If `answer` has no `requested_model`, and its model differs from the one with
+    /// which the request began, the latter becomes the requested model.
     ///
     /// ```
     /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry, TokenUsage};

@@ -9,7 +9,8 @@ pub(super) const TOOL_OUTPUT: &schema::SpanEvent = &schema::SpanEvent {
     name: "tool.output",
     description: "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a truncated one \
                   adds `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)",
-    // The whole event needs `OTEL_LOG_TOOL_CONTENT`. `Gated<ToolDetails>` is the switch that an attribute needs in addition.
+    // The whole event needs `OTEL_LOG_TOOL_CONTENT`. `Gated<ToolDetails>` is the switch that an attribute needs in
+    // addition.
     attributes: attribute_rows! {
         Gated<ToolDetails> = "bash_command", "The command";
         Gated<ToolDetails> = "file_path", "The file";
@@ -92,8 +93,8 @@ impl ToolOutput {
         self
     }
 
-    /// Returns the event at `time` with the attributes that the policy allows, cut to the shared limit. `is_edit` is true
-    /// for a tool that edits files, whose `content` repeats its input.
+    /// Returns the event at `time` with the attributes that the policy allows, cut to the shared limit. `is_edit` is
+    /// true for a tool that edits files, whose `content` repeats its input.
     pub(crate) fn event(&self, is_edit: bool, policy: &ContentPolicy, time: u64) -> OutputEvent {
         let mut room = policy.max_length();
         let mut texts = Vec::new();

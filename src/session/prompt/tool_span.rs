@@ -74,8 +74,8 @@ impl ToolSpan {
         self.input = options.input.clone().filtered(policy);
     }
 
-    /// Adds the outcome of a call that ended at `time`, in nanoseconds since the Unix epoch. Only a successful call carries
-    /// its output. `is_edit` is true for a tool that edits files.
+    /// Adds the outcome of a call that ended at `time`, in nanoseconds since the Unix epoch. Only a successful call
+    /// carries its output. `is_edit` is true for a tool that edits files.
     pub(crate) fn finish(
         &mut self,
         is_edit: bool,
