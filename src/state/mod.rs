@@ -67,13 +67,14 @@ pub(crate) struct TelemetryState {
     pub(crate) malformed_state: AtomicBool,
     /// Set when it was reported that the private thread, which drives all exporters, could not be started.
     pub(crate) no_thread_reported: AtomicBool,
-    pub(crate) unfinished_spans: AtomicU64,
-    pub(crate) dropped_handles: AtomicU64,
     /// Set when a handle without an outcome was reported.
     pub(crate) dropped_handle_reported: AtomicBool,
-    pub(crate) requests_without_cost: AtomicU64,
-    /// The models of these requests that were reported.
+    /// The models for which a request without a cost was reported.
     pub(crate) models_without_cost: Mutex<BTreeSet<Box<str>>>,
+    // The counts that `Health` states under the same names.
+    pub(crate) unfinished_spans: AtomicU64,
+    pub(crate) dropped_handles: AtomicU64,
+    pub(crate) requests_without_cost: AtomicU64,
     pub(crate) after_shutdown: AtomicU64,
     pub(crate) invalid_measurements: AtomicU64,
     pub(crate) series_overflow: AtomicU64,
