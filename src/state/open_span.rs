@@ -41,7 +41,7 @@ pub(crate) struct OpenSpan<R> {
     /// The identity, also after the end.
     pub(crate) identity: SpanIdentity,
     pub(crate) record: R,
-    /// The time of the end.
+    /// The time of the end; `None` while the span is open.
     ended: Option<Timestamp>,
 }
 
@@ -65,11 +65,10 @@ impl<R> OpenSpan<R> {
 
     /// Returns the context until the span ends.
     fn open_context(&self) -> Option<&Arc<TraceContext>> {
-        self.identity.context.as_ref().filter(|_| !self.has_ended())
-    }
-
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.is_some()
+        self.identity
+            .context
+            .as_ref()
+            .filter(|_| self.ended.is_none())
     }
 
     /// Returns the time of the end, if the span has ended.
@@ -123,7 +122,7 @@ impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
 /// An operation without any state but its span.
 impl<R: SpanRecord + Default + 'static> Operation for OpenSpan<R> {
     fn missing_outcome(&self) -> Option<&'static str> {
-        (!self.has_ended()).then(|| self.record.span().span_type)
+        self.ended.is_none().then(|| self.record.span().span_type)
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {

@@ -11,7 +11,7 @@ use crate::lock::lock;
 use crate::signal::Signal;
 
 /// An operation of a session: an interaction, a model request, a tool call, or hooks.
-pub(crate) trait Operation: Send {
+pub(crate) trait Operation: Send + 'static {
     /// Returns the kind of the operation, for a diagnostic, if the operation still needs an outcome.
     fn missing_outcome(&self) -> Option<&'static str>;
 
@@ -33,7 +33,7 @@ pub(crate) struct Shared<O: Operation + ?Sized> {
     operation: Mutex<O>,
 }
 
-impl<O: Operation + 'static> OperationHandle<O> {
+impl<O: Operation> OperationHandle<O> {
     /// Begins an operation. Without a session, telemetry is off: `operation` is not called, and the handle is empty.
     pub(crate) fn begin(
         session: Option<&Arc<SessionCore>>,
@@ -70,9 +70,7 @@ impl<O: Operation + 'static> OperationHandle<O> {
         let shared = self.shared_in_original_process()?;
         Some((&shared.session, shared.settle()?))
     }
-}
 
-impl<O: Operation> OperationHandle<O> {
     /// Ends the operation without an outcome.
     pub(crate) fn abandon(&self) {
         if let Some(shared) = self.shared_in_original_process() {

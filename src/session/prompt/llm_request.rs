@@ -455,7 +455,7 @@ impl Handle for LlmRequest {
 
 impl Operation for Request {
     fn missing_outcome(&self) -> Option<&'static str> {
-        (!self.span.has_ended()).then_some("model request")
+        self.span.ended().is_none().then_some("model request")
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {

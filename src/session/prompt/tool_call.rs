@@ -351,7 +351,7 @@ impl Call {
         }
         let now = self.timestamp(session, permission.at);
         // The wait may have ended without a decision, when the execution began. It then keeps its start.
-        if let Some(waited) = permission.waited.filter(|_| !self.blocked.has_ended()) {
+        if let Some(waited) = permission.waited.filter(|_| self.blocked.ended().is_none()) {
             self.blocked.start = now.before(waited);
         }
         self.blocked
@@ -461,7 +461,7 @@ impl Handle for ToolCall {
 impl Operation for Call {
     fn missing_outcome(&self) -> Option<&'static str> {
         // A call that was rejected has no result.
-        (!self.span.has_ended() && !self.is_rejected()).then_some("tool call")
+        (self.span.ended().is_none() && !self.is_rejected()).then_some("tool call")
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
