@@ -24,8 +24,7 @@ impl Clock {
     #[cfg(feature = "testing")]
     pub(crate) fn advance(self, duration: Duration) {
         if let Some(time) = self.manual {
-            let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-            time.fetch_add(nanos, Ordering::Relaxed);
+            time.fetch_add(duration_nanos(duration), Ordering::Relaxed);
         }
     }
 
@@ -54,8 +53,12 @@ impl Clock {
 /// Converts a time to nanoseconds since the Unix epoch. A time outside the 64 bits of the wire format (before 1970 or
 /// after 2554) is clamped to the nearest limit.
 pub(crate) fn nanos(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    duration_nanos(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Converts a duration to nanoseconds, at most [`u64::MAX`].
+pub(crate) fn duration_nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Formats a time as ISO 8601 in UTC with milliseconds.

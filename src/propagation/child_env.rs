@@ -16,34 +16,29 @@ use crate::environment::Environment;
 pub struct ChildEnv {
     /// Variables to set.
     pub set: Vec<(&'static str, String)>,
-    /// Variables to remove.
+    /// Variables to remove if they are set.
     pub remove: Vec<String>,
 }
 
 impl ChildEnv {
     /// Creates the changes for a child that inherits the variables of all these environments.
-    pub(crate) fn new(
-        environments: &[&Environment],
+    pub(crate) fn new<'a>(
+        environments: impl IntoIterator<Item = &'a Environment>,
         context: Option<&TraceContext>,
         ignore_case: bool,
     ) -> Self {
-        let names = |prefix: &str| -> BTreeSet<String> {
-            let all = environments.iter();
-            all.flat_map(|environment| environment.names_with_prefix(prefix, ignore_case))
-                .collect()
-        };
-        let mut remove = Vec::from_iter(names("OTEL_"));
+        let exporters: BTreeSet<String> = environments
+            .into_iter()
+            .flat_map(|environment| environment.names_with_prefix("OTEL_", ignore_case))
+            .collect();
+        let mut remove = Vec::from_iter(exporters);
         let mut set = Vec::new();
         if let Some(context) = context {
             set.push(("TRACEPARENT", context.traceparent()));
             match &context.trace_state {
                 Some(state) => set.push(("TRACESTATE", state.to_string())),
-                None => {
-                    // Only the variable itself, not others that begin with its name.
-                    let length = "TRACESTATE".len();
-                    let inherited = names("TRACESTATE").into_iter();
-                    remove.extend(inherited.filter(|name| name.len() == length));
-                }
+                // A trace state that the child would inherit belongs to another context.
+                None => remove.push("TRACESTATE".to_owned()),
             }
         }
         Self { set, remove }
@@ -86,7 +81,7 @@ mod tests {
 
     #[test]
     fn exporter_settings_are_removed_and_the_context_is_set() {
-        let env = ChildEnv::new(&[&environment()], Some(&context(Some("v=1"))), false);
+        let env = ChildEnv::new([&environment()], Some(&context(Some("v=1"))), false);
         assert_eq!(env.remove, ["OTEL_A"]);
         let parent = format!("00-{}-{}-01", "01".repeat(16), "02".repeat(8));
         assert_eq!(
@@ -97,14 +92,14 @@ mod tests {
 
     #[test]
     fn tracestate_of_the_environment_is_removed_with_a_new_context() {
-        let env = ChildEnv::new(&[&environment()], Some(&context(None)), false);
+        let env = ChildEnv::new([&environment()], Some(&context(None)), false);
         assert_eq!(env.remove, ["OTEL_A", "TRACESTATE"]);
         assert_eq!(env.set.len(), 1);
     }
 
     #[test]
     fn trace_context_stays_unchanged_without_a_span() {
-        let env = ChildEnv::new(&[&environment()], None, false);
+        let env = ChildEnv::new([&environment()], None, false);
         assert_eq!(
             env,
             ChildEnv {
@@ -118,20 +113,20 @@ mod tests {
     fn variables_of_the_process_are_removed_too() {
         let inherited =
             Environment::injected([("OTEL_A", "1"), ("OTEL_C", "1"), ("TRACESTATE", "")]);
-        let env = ChildEnv::new(&[&environment(), &inherited], Some(&context(None)), false);
+        let env = ChildEnv::new([&environment(), &inherited], Some(&context(None)), false);
         assert_eq!(env.remove, ["OTEL_A", "OTEL_C", "TRACESTATE"]);
     }
 
     #[test]
     fn names_match_in_any_case_on_windows() {
-        let env = ChildEnv::new(&[&environment()], None, true);
+        let env = ChildEnv::new([&environment()], None, true);
         assert_eq!(env.remove, ["OTEL_A", "otel_b"]);
     }
 
     #[test]
     fn apply_changes_the_command() {
         let mut command = Command::new("true");
-        ChildEnv::new(&[&environment()], Some(&context(None)), false).apply(&mut command);
+        ChildEnv::new([&environment()], Some(&context(None)), false).apply(&mut command);
         let changes: Vec<_> = command
             .get_envs()
             .map(|(name, value)| (name.to_str().unwrap(), value.is_some()))

@@ -1,4 +1,4 @@
-//! Sessions: identity, standard attributes, event sequence and metric series.
+//! The handles on which a host records: sessions, their prompts and recorders, and the operations that those begin.
 
 mod prompt;
 mod recordable;
@@ -13,7 +13,6 @@ use recorder::{operation_methods, recorder_methods};
 
 use std::sync::Arc;
 
-use crate::environment::Environment;
 use crate::propagation::IdGenerator;
 use crate::record::{Identity, UserPrompt};
 pub use crate::state::SessionOptions;
@@ -106,11 +105,7 @@ impl Session {
     recorder_methods!(|self| &self.recorder);
 
     /// Starts a session and counts it in `claude_code.session.count`.
-    pub(crate) fn start(
-        telemetry: Option<&Arc<TelemetryState>>,
-        environment: Environment,
-        options: SessionOptions,
-    ) -> Self {
+    pub(crate) fn start(telemetry: Option<&Arc<TelemetryState>>, options: SessionOptions) -> Self {
         let ids = telemetry.map_or_else(IdGenerator::default, |telemetry| telemetry.ids);
         let given = options.id.clone().filter(|id| !id.is_empty());
         let id = given.unwrap_or_else(|| ids.session());
@@ -120,7 +115,6 @@ impl Session {
             recorder: Recorder {
                 // No operation is open around this recorder.
                 began: None,
-                environment,
                 session,
                 prompt: None,
                 parent: None,

@@ -11,7 +11,7 @@ use crate::metrics::Series;
 use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{ApiRequest, EventRecord};
 use crate::signal::Signal;
-use crate::state::{EventSpan, OpenSpan, PromptMark, SessionCore, Timestamp};
+use crate::state::{EventSpan, PromptContext, SessionCore, SpanIdentity, Timestamp};
 
 /// Defines a method for each kind of record. The closure receives the record.
 macro_rules! record_methods {
@@ -339,7 +339,7 @@ pub struct Recorder {
     /// `None` when telemetry can never be on.
     pub(crate) session: Option<Arc<SessionCore>>,
     /// The recorder's prompt. `None` selects the newest prompt of the session.
-    pub(crate) prompt: Option<Arc<PromptMark>>,
+    pub(crate) prompt: Option<Arc<PromptContext>>,
     /// The span whose children are begun here. `None` begins new traces.
     pub(crate) parent: Option<Arc<TraceContext>>,
     /// The start of the outermost open operation around this recorder, such as the prompt. The times inside it are this
@@ -347,8 +347,6 @@ pub struct Recorder {
     pub(crate) began: Option<Timestamp>,
     /// The default `llm_request.context` of model requests that are begun here.
     pub(crate) context: RequestContext,
-    /// The environment from which the configuration was read; that of the process if telemetry can never be on.
-    pub(crate) environment: Environment,
 }
 
 impl Recorder {
@@ -368,8 +366,8 @@ impl Recorder {
         self.child_env_of(self.parent.as_deref())
     }
 
-    /// Passes the trace context of this recorder to a carrier: `traceparent` and, if there is one, `tracestate`. A session's
-    /// recorder has no trace context. For a tool or a model request, use the method of its handle.
+    /// Passes the trace context of this recorder to a carrier: `traceparent` and, if there is one, `tracestate`. A
+    /// session's recorder has no trace context. For a tool or a model request, use the method of its handle.
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -383,8 +381,8 @@ impl Recorder {
         }
     }
 
-    /// Sets the headers `traceparent` and `tracestate` of an HTTP request to the trace context of this recorder. Otherwise as
-    /// [`LlmRequest::inject_headers`](crate::LlmRequest::inject_headers).
+    /// Sets the headers `traceparent` and `tracestate` of an HTTP request to the trace context of this recorder.
+    /// Otherwise as [`LlmRequest::inject_headers`](crate::LlmRequest::inject_headers).
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -403,9 +401,12 @@ impl Recorder {
 
     /// Returns the environment of a subprocess whose parent is this span.
     pub(crate) fn child_env_of(&self, span: Option<&TraceContext>) -> ChildEnv {
+        let active = |session: &Arc<SessionCore>| session.telemetry.active.load_full();
+        let active = self.session.as_ref().map(active);
+        let configured = active.as_ref().map(|active| &active.config.environment);
         // A subprocess inherits the variables of this process even if the configuration was read from injected ones.
         ChildEnv::new(
-            &[&self.environment, &Environment::Process],
+            configured.into_iter().chain([&Environment::Process]),
             span,
             IGNORE_CASE,
         )
@@ -424,19 +425,14 @@ impl Recorder {
             .filter(|session| session.telemetry.in_original_process())
     }
 
-    /// Begins a child of this recorder's span. For work outside prompts, begins the root of a new trace, which is
-    /// not recorded if the environment names a parent (`TRACEPARENT`) that is not sampled.
-    pub(crate) fn begin_span<R: Default>(
-        &self,
-        session: &SessionCore,
-        start: Timestamp,
-    ) -> OpenSpan<R> {
+    /// Creates the identity of a child of this recorder's span. For work outside prompts, that is the root of a new
+    /// trace, which is not recorded if the environment names a parent (`TRACEPARENT`) that is not sampled.
+    pub(crate) fn child(&self, session: &SessionCore) -> SpanIdentity {
         let inbound = match self.parent {
             None => session.inbound_parent().filter(|parent| !parent.sampled),
             Some(_) => None,
         };
-        let parent = self.parent.as_ref().or(inbound.as_ref());
-        OpenSpan::begin(session, parent, start)
+        SpanIdentity::new(session, self.parent.as_ref().or(inbound.as_ref()))
     }
 
     /// Returns the given time, or the current time, on the clock of the enclosing operation.
@@ -452,13 +448,13 @@ impl Recorder {
         }
     }
 
-    /// Emits the event of a request. An invalid cost is counted in
-    /// [`Health::invalid_measurements`](crate::Health::invalid_measurements).
+    /// Emits the event of a request.
     pub(crate) fn emit_request(&self, request: ApiRequest) {
         if let Some(session) = self.session()
             && session.telemetry.records(Signal::Logs)
         {
-            session.check_cost(session.cost_usd(&request));
+            // Counts an unknown or invalid cost, as for a request whose cost is added to the metrics.
+            session.request_cost(&request);
         }
         self.emit(request);
     }

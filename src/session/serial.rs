@@ -26,17 +26,15 @@ impl<'de> Deserialize<'de> for SessionOptions {
             identity: Identity,
         }
         let fields = Fields::deserialize(deserializer)?;
-        let paths = fields
-            .workspace_host_paths
-            .filter(|paths| !paths.is_empty());
-        Ok(Self {
+        let options = Self {
             id: fields.session_id.map(|Member(UuidString(id))| id),
             identity: fields.identity,
             terminal_type: fields.terminal_type.map(Into::into),
             start_type: fields.start_type,
             non_interactive: fields.interactive == Some(false),
-            workspace_host_paths: paths.map(|paths| paths.into_iter().map(Into::into).collect()),
-        })
+            workspace_host_paths: None,
+        };
+        Ok(options.workspace_host_paths(fields.workspace_host_paths.unwrap_or_default()))
     }
 }
 

@@ -33,8 +33,8 @@ pub(crate) struct ActiveConfig {
     pub(crate) counters: Vec<Arc<ExporterCounters>>,
 }
 
-/// Returns the flag of a signal that is recorded. Recording checks the flags before anything else, so that telemetry that
-/// is off costs almost nothing.
+/// Returns the flag of a signal that an exporter takes. Recording checks the flags before anything else, so that
+/// telemetry that is off costs almost nothing.
 pub(super) const fn bit(signal: Signal) -> u8 {
     1 << signal as u8
 }

@@ -33,7 +33,9 @@ impl SessionCore {
             }
         };
         if context.trace_state.is_none()
-            && let Some(state) = state.filter(|state| has_member(state))
+            // A list without members is valid, and stands for no trace state.
+            && let Some(state) = state
+            && !state.trim_matches([',', ' ', '\t']).is_empty()
         {
             telemetry.report_once(&telemetry.malformed_state, || {
                 let shown: String = state.chars().take(200).collect();
@@ -45,10 +47,4 @@ impl SessionCore {
         }
         Some(Arc::new(context))
     }
-}
-
-/// Returns whether a comma-separated list has a member that is not blank. A `TRACESTATE` without one is valid and
-/// stands for no trace state, so it is not reported.
-fn has_member(list: &str) -> bool {
-    list.split(',').any(|member| !member.trim().is_empty())
 }

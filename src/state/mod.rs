@@ -6,7 +6,7 @@ mod attributes;
 mod inbound_parent;
 mod open_span;
 mod operation;
-mod prompt_mark;
+mod prompt_context;
 mod session;
 mod session_options;
 mod session_state;
@@ -16,17 +16,17 @@ mod timestamp;
 mod unknown_costs;
 
 pub(crate) use active_config::{ActiveConfig, ExporterQueue};
-pub(crate) use open_span::OpenSpan;
+pub(crate) use open_span::{OpenSpan, SpanIdentity};
 pub(crate) use operation::{Operation, OperationHandle, Operations};
-pub(crate) use prompt_mark::PromptMark;
+pub(crate) use prompt_context::PromptContext;
 pub(crate) use session::{EventSpan, SessionCore};
 pub use session_options::SessionOptions;
 pub(crate) use session_table::SessionTable;
 pub(crate) use timestamp::Timestamp;
-pub(crate) use unknown_costs::UnknownCosts;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -67,11 +67,14 @@ pub(crate) struct TelemetryState {
     pub(crate) malformed_state: AtomicBool,
     /// Set when it was reported that the private thread, which drives all exporters, could not be started.
     pub(crate) no_thread_reported: AtomicBool,
-    pub(crate) unfinished_spans: AtomicU64,
-    pub(crate) dropped_handles: AtomicU64,
     /// Set when a handle without an outcome was reported.
     pub(crate) dropped_handle_reported: AtomicBool,
-    pub(crate) unknown_costs: UnknownCosts,
+    /// The models for which a request without a cost was reported.
+    pub(crate) models_without_cost: Mutex<BTreeSet<Box<str>>>,
+    // The counts that `Health` states under the same names.
+    pub(crate) unfinished_spans: AtomicU64,
+    pub(crate) dropped_handles: AtomicU64,
+    pub(crate) requests_without_cost: AtomicU64,
     pub(crate) after_shutdown: AtomicU64,
     pub(crate) invalid_measurements: AtomicU64,
     pub(crate) series_overflow: AtomicU64,
@@ -186,13 +189,13 @@ impl TelemetryState {
         self.active.load().policy
     }
 
-    /// Returns whether the shutdown has begun; if so, counts a measurement that is dropped.
-    pub(crate) fn is_late(&self) -> bool {
+    /// Returns whether a measurement can be added. Counts it as dropped after the shutdown, and returns `false`.
+    pub(crate) fn admits_measurement(&self) -> bool {
         let stopped = self.stopped.load(Ordering::Relaxed);
         if stopped {
             self.after_shutdown.fetch_add(1, Ordering::Relaxed);
         }
-        stopped
+        !stopped
     }
 
     /// Counts events that were lost before they could be queued for any exporter.
@@ -267,7 +270,7 @@ impl TelemetryState {
             after_shutdown: self.after_shutdown.load(Ordering::Relaxed),
             unfinished_spans: self.unfinished_spans.load(Ordering::Relaxed),
             dropped_handles: self.dropped_handles.load(Ordering::Relaxed),
-            requests_without_cost: self.unknown_costs.requests(),
+            requests_without_cost: self.requests_without_cost.load(Ordering::Relaxed),
             series: registry.len() as u64,
             series_limit: limit(registry.max_series),
             series_bytes: registry.attribute_bytes() as u64,

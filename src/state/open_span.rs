@@ -1,6 +1,5 @@
 //! Spans between their beginning and their end.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::{Operation, SessionCore, Timestamp};
@@ -9,27 +8,19 @@ use crate::encode::spans::{Finished, SpanRecord};
 use crate::propagation::TraceContext;
 use crate::signal::Signal;
 
-/// A span that has begun, with its start and the data that is known so far. Without tracing, the span has no context
-/// and is never recorded.
-pub(crate) struct OpenSpan<R> {
-    pub(crate) start: Timestamp,
-    /// The context, also after the end; `None` if tracing was off at the beginning, or if the parent had no context or had
-    /// ended.
+/// The identity of a span. Without a context, the span is never recorded, and neither are its children.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SpanIdentity {
+    /// `None` if tracing was off when the span was created, or if its parent had no context or had ended.
     pub(crate) context: Option<Arc<TraceContext>>,
-    pub(crate) record: R,
     /// The span id of the parent, and true if the parent belongs to another process.
     parent: Option<([u8; 8], bool)>,
-    ended: bool,
 }
 
-impl<R: Default> OpenSpan<R> {
-    /// Begins a child of `parent`, or the root of a new trace. Below a parent that is not sampled, the span has the
+impl SpanIdentity {
+    /// Creates a child of `parent`, or the root of a new trace. Below a parent that is not sampled, the span has the
     /// parent's context and is not recorded.
-    pub(crate) fn begin(
-        session: &SessionCore,
-        parent: Option<&Arc<TraceContext>>,
-        start: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(session: &SessionCore, parent: Option<&Arc<TraceContext>>) -> Self {
         let ids = session.telemetry.ids;
         let (context, parent) = match parent {
             _ if !session.telemetry.records(Signal::Traces) => (None, None),
@@ -40,53 +31,48 @@ impl<R: Default> OpenSpan<R> {
                 Some((parent.span_id, parent.remote)),
             ),
         };
-        Self {
-            context,
-            parent,
-            ..Self::untraced(start)
-        }
-    }
-
-    /// Begins a span without a context, which is not recorded.
-    pub(crate) fn untraced(start: Timestamp) -> Self {
-        Self {
-            start,
-            context: None,
-            record: R::default(),
-            parent: None,
-            ended: false,
-        }
+        Self { context, parent }
     }
 }
 
-impl OpenSpan<()> {
-    /// Adds the data of a span that was begun before its data was known.
-    pub(crate) fn with_record<R>(self, record: R) -> OpenSpan<R> {
-        OpenSpan {
-            start: self.start,
-            context: self.context,
-            record,
-            parent: self.parent,
-            ended: self.ended,
-        }
-    }
+/// A span that has begun, with its start and the data that is known so far.
+pub(crate) struct OpenSpan<R> {
+    pub(crate) start: Timestamp,
+    /// The identity, also after the end.
+    pub(crate) identity: SpanIdentity,
+    pub(crate) record: R,
+    /// The time of the end; `None` while the span is open.
+    ended: Option<Timestamp>,
 }
 
 impl<R> OpenSpan<R> {
-    /// Begins a child. It has no context if this span has none or has ended.
-    pub(crate) fn child<C: Default>(&self, session: &SessionCore, start: Timestamp) -> OpenSpan<C> {
+    pub(crate) fn begin(identity: SpanIdentity, start: Timestamp, record: R) -> Self {
+        Self {
+            start,
+            identity,
+            record,
+            ended: None,
+        }
+    }
+
+    /// Creates the identity of a child. It has no context if this span has none or has ended.
+    pub(crate) fn child(&self, session: &SessionCore) -> SpanIdentity {
         match self.open_context() {
-            Some(parent) => OpenSpan::begin(session, Some(parent), start),
-            None => OpenSpan::untraced(start),
+            Some(parent) => SpanIdentity::new(session, Some(parent)),
+            None => SpanIdentity::default(),
         }
     }
 
     /// Returns the context until the span ends.
     fn open_context(&self) -> Option<&Arc<TraceContext>> {
-        self.context.as_ref().filter(|_| !self.ended)
+        self.identity
+            .context
+            .as_ref()
+            .filter(|_| self.ended.is_none())
     }
 
-    pub(crate) fn has_ended(&self) -> bool {
+    /// Returns the time of the end, if the span has ended.
+    pub(crate) fn ended(&self) -> Option<Timestamp> {
         self.ended
     }
 
@@ -107,10 +93,10 @@ impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
         outcome: impl FnOnce(&mut R, &ContentPolicy),
     ) -> bool {
         let recorded = self.is_recorded();
-        self.ended = true;
+        self.ended.get_or_insert(end);
         // A handle can outlive the span, and must not keep its content in memory.
         let mut record = std::mem::take(&mut self.record);
-        let Some(context) = self.context.as_deref().filter(|_| recorded) else {
+        let Some(context) = self.identity.context.as_deref().filter(|_| recorded) else {
             return false;
         };
         let duration = end.duration_since(&self.start);
@@ -121,7 +107,7 @@ impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
         active.policy.filter(record, |record| {
             let span = Box::new(Finished {
                 context: context.clone(),
-                parent: self.parent,
+                parent: self.identity.parent,
                 start: self.start.wall(),
                 end,
                 standard: session.standard(),
@@ -133,26 +119,13 @@ impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
     }
 }
 
-/// Hides the data, which may contain content.
-impl<R> fmt::Debug for OpenSpan<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenSpan")
-            .field("context", &self.context)
-            .finish_non_exhaustive()
-    }
-}
-
 /// An operation without any state but its span.
 impl<R: SpanRecord + Default + 'static> Operation for OpenSpan<R> {
     fn missing_outcome(&self) -> Option<&'static str> {
-        (!self.ended).then(|| self.record.span().span_type)
-    }
-
-    fn is_recorded(&self) -> bool {
-        self.is_recorded()
+        self.ended.is_none().then(|| self.record.span().span_type)
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
-        !self.ended && self.end(session, now, |_, _| {})
+        self.end(session, now, |_, _| {})
     }
 }

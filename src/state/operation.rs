@@ -2,45 +2,38 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::mem;
-use std::ops::{Deref, DerefMut};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::{SessionCore, Timestamp};
 use crate::lock::lock;
+use crate::signal::Signal;
 
 /// An operation of a session: an interaction, a model request, a tool call, or hooks.
-pub(crate) trait Operation: Send {
+pub(crate) trait Operation: Send + 'static {
     /// Returns the kind of the operation, for a diagnostic, if the operation still needs an outcome.
     fn missing_outcome(&self) -> Option<&'static str>;
-
-    /// Returns whether the span of the whole operation is recorded when it ends.
-    fn is_recorded(&self) -> bool;
 
     /// Ends the spans that are still open, at `now` and without an outcome. Returns whether the span of the whole
     /// operation was recorded by this call.
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool;
 }
 
-/// The operation of a handle, which its clones share. It is settled once: by the host with an outcome, or without one when
-/// the last handle is dropped or the operation is [abandoned](Self::abandon). The shutdown ends its spans, and does not
-/// settle it: what the host records afterwards is counted as dropped.
+/// The operation of a handle, which its clones share. It is settled once: by the host with an outcome, or without one
+/// when the last handle is dropped or the operation is [abandoned](Self::abandon). The shutdown ends its spans, and
+/// does not settle it: what the host records afterwards is counted as dropped.
 pub(crate) struct OperationHandle<O: Operation>(Option<Arc<Shared<O>>>);
 
 /// An operation with its session.
 pub(crate) struct Shared<O: Operation + ?Sized> {
     session: Arc<SessionCore>,
-    state: Mutex<Locked<O>>,
+    /// Only read and written while `operation` is locked.
+    is_settled: AtomicBool,
+    operation: Mutex<O>,
 }
 
-/// The data behind the lock: the operation, and whether it is settled.
-pub(crate) struct Locked<O: ?Sized> {
-    is_settled: bool,
-    operation: O,
-}
-
-impl<O: Operation + 'static> OperationHandle<O> {
+impl<O: Operation> OperationHandle<O> {
     /// Begins an operation. Without a session, telemetry is off: `operation` is not called, and the handle is empty.
     pub(crate) fn begin(
         session: Option<&Arc<SessionCore>>,
@@ -49,39 +42,35 @@ impl<O: Operation + 'static> OperationHandle<O> {
         let Some(session) = session else {
             return Self(None);
         };
-        let operation = operation(session);
-        let recorded = operation.is_recorded();
         let shared = Arc::new(Shared {
             session: Arc::clone(session),
-            state: Mutex::new(Locked {
-                is_settled: false,
-                operation,
-            }),
+            is_settled: AtomicBool::new(false),
+            operation: Mutex::new(operation(session)),
         });
-        if recorded {
+        let telemetry = &session.telemetry;
+        // Without tracing, the shutdown has no spans to end.
+        if telemetry.records(Signal::Traces) {
             let weak: Weak<Shared<O>> = Arc::downgrade(&shared);
-            let operations = &session.telemetry.operations;
-            operations.lock().insert(shared.address(), weak);
+            telemetry.operations.lock().insert(shared.address(), weak);
         }
         Self(Some(shared))
     }
 
-    /// Locks the operation. Returns `None` if it is settled, if telemetry was off at its beginning, and in a forked child,
-    /// where another thread may have held the lock at the fork.
-    pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, Locked<O>>)> {
+    /// Locks the operation. Returns `None` if it is settled, if telemetry was off at its beginning, and in a forked
+    /// child, where another thread may have held the lock at the fork.
+    pub(crate) fn lock(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, O>)> {
         let shared = self.shared_in_original_process()?;
-        let operation = shared.lock();
-        (!operation.is_settled).then_some((&shared.session, operation))
+        let operation = lock(&shared.operation);
+        let is_settled = shared.is_settled.load(Ordering::Relaxed);
+        (!is_settled).then_some((&shared.session, operation))
     }
 
     /// Locks the operation as [`lock`](Self::lock) does, and settles it: every further call returns `None`.
-    pub(crate) fn settle(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, Locked<O>>)> {
+    pub(crate) fn settle(&self) -> Option<(&Arc<SessionCore>, MutexGuard<'_, O>)> {
         let shared = self.shared_in_original_process()?;
         Some((&shared.session, shared.settle()?))
     }
-}
 
-impl<O: Operation> OperationHandle<O> {
     /// Ends the operation without an outcome.
     pub(crate) fn abandon(&self) {
         if let Some(shared) = self.shared_in_original_process() {
@@ -97,18 +86,10 @@ impl<O: Operation> OperationHandle<O> {
 }
 
 impl<O: Operation + ?Sized> Shared<O> {
-    fn lock(&self) -> MutexGuard<'_, Locked<O>> {
-        lock(&self.state)
-    }
-
-    fn settle(&self) -> Option<MutexGuard<'_, Locked<O>>> {
-        let mut operation = self.lock();
-        let was_settled = mem::replace(&mut operation.is_settled, true);
+    fn settle(&self) -> Option<MutexGuard<'_, O>> {
+        let operation = lock(&self.operation);
+        let was_settled = self.is_settled.swap(true, Ordering::Relaxed);
         (!was_settled).then_some(operation)
-    }
-
-    fn abandon(&self, now: Timestamp) -> bool {
-        self.lock().abandon(&self.session, now)
     }
 
     /// Ends the operation of a handle that was dropped or [abandoned](OperationHandle::abandon), unless the operation
@@ -128,20 +109,6 @@ impl<O: Operation + ?Sized> Shared<O> {
 
     fn address(&self) -> usize {
         ptr::from_ref(self).addr()
-    }
-}
-
-impl<O: ?Sized> Deref for Locked<O> {
-    type Target = O;
-
-    fn deref(&self) -> &O {
-        &self.operation
-    }
-}
-
-impl<O: ?Sized> DerefMut for Locked<O> {
-    fn deref_mut(&mut self) -> &mut O {
-        &mut self.operation
     }
 }
 
@@ -167,22 +134,23 @@ impl<O: Operation + ?Sized> Drop for Shared<O> {
     }
 }
 
-/// The operations whose spans are recorded, by address.
+/// The operations that began while traces had an exporter, by address.
 #[derive(Default)]
 pub(crate) struct Operations(Mutex<HashMap<usize, Weak<Shared<dyn Operation>>>>);
 
 impl Operations {
-    /// Abandons all operations at the same time, so that none of them ends after its parent. Returns the number of those whose
-    /// span was still open.
+    /// Ends all operations with the same end time, so that none of them ends after its parent. Returns the number of
+    /// those whose span was recorded by this call.
     pub(crate) fn abandon_all(&self, now: Timestamp) -> u64 {
-        // The operations are collected before they are abandoned, because that takes other locks.
+        // The lock is released before the operations are ended, which takes their own locks.
         let open: Vec<_> = self
             .lock()
             .drain()
             .map(|(_, operation)| operation)
             .collect();
         let open = open.iter().filter_map(Weak::upgrade);
-        open.filter(|operation| operation.abandon(now)).count() as u64
+        open.filter(|shared| lock(&shared.operation).abandon(&shared.session, now))
+            .count() as u64
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<usize, Weak<Shared<dyn Operation>>>> {

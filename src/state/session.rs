@@ -9,7 +9,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use super::attributes::standard;
 use super::session_state::SessionState;
 use super::snapshot::SessionSnapshot;
-use super::{ActiveConfig, PromptMark, SessionOptions, TelemetryState};
+use super::{ActiveConfig, PromptContext, SessionOptions, TelemetryState};
 use crate::clock::nanos;
 use crate::encode::events::{Envelope, Queued};
 use crate::lock::lock;
@@ -29,7 +29,7 @@ pub(crate) struct SessionCore {
     snapshot: ArcSwap<SessionSnapshot>,
     pub(crate) state: Arc<SessionState>,
     /// The newest prompt.
-    pub(crate) prompt: ArcSwapOption<PromptMark>,
+    pub(crate) prompt: ArcSwapOption<PromptContext>,
     pub(crate) id: Arc<str>,
     workspace_host_paths: Option<Arc<[Arc<str>]>>,
     terminal_type: Option<Arc<str>>,
@@ -86,7 +86,10 @@ impl SessionCore {
         let metrics = active.metrics;
         self.renew(&identity, active);
         drop(identity);
-        if metrics && !self.counted.swap(true, Ordering::Relaxed) && !self.telemetry.is_late() {
+        if metrics
+            && !self.counted.swap(true, Ordering::Relaxed)
+            && self.telemetry.admits_measurement()
+        {
             self.add_to(SeriesKind::SessionCount(self.start_type).into(), 1.0);
         }
     }
@@ -110,7 +113,7 @@ impl SessionCore {
                         (Arc::clone(&standard), standard)
                     }
                 };
-                self.state.uses(&for_metrics);
+                self.state.keep(&for_metrics);
                 let snapshot = SessionSnapshot::new(active, standard, for_metrics);
                 self.snapshot.store(Arc::new(snapshot));
                 return;
@@ -139,7 +142,7 @@ impl SessionCore {
 
     /// Adds to a series.
     pub(crate) fn add(&self, series: Series<&str>, value: f64) {
-        if self.telemetry.records(Signal::Metrics) && !self.telemetry.is_late() {
+        if self.telemetry.records(Signal::Metrics) && self.telemetry.admits_measurement() {
             self.add_to(series, value);
         }
     }
@@ -151,38 +154,46 @@ impl SessionCore {
         }
     }
 
-    /// Returns true if a cost can be recorded. Counts a cost that is negative, infinite or NaN as invalid.
-    pub(crate) fn check_cost(&self, usd: f64) -> bool {
-        let is_valid = is_valid_cost(usd);
-        if !is_valid {
-            self.telemetry
-                .invalid_measurements
-                .fetch_add(1, Ordering::Relaxed);
+    /// Returns a cost that can be recorded. Counts a cost that is negative, infinite or NaN as invalid, and returns
+    /// `None`.
+    fn valid_cost(&self, usd: f64) -> Option<f64> {
+        if is_valid_cost(usd) {
+            return Some(usd);
         }
-        is_valid
+        self.telemetry
+            .invalid_measurements
+            .fetch_add(1, Ordering::Relaxed);
+        None
     }
 
-    /// Returns the cost of a request: 0 if the host does not know it, which is counted.
-    pub(crate) fn cost_usd(&self, request: &ApiRequest) -> f64 {
-        request.cost_usd.0.unwrap_or_else(|| {
+    /// Returns the cost of a request: 0 if the host does not know it, and `None` if it is invalid. Counts both.
+    pub(crate) fn request_cost(&self, request: &ApiRequest) -> Option<f64> {
+        let usd = request.cost_usd.0.unwrap_or_else(|| {
             self.telemetry.count_unknown_cost(&request.model);
             0.0
-        })
+        });
+        self.valid_cost(usd)
     }
 
     /// Adds to the cost of a model. An invalid cost is dropped and counted.
     pub(crate) fn add_cost(&self, model: &str, usd: f64) {
-        if self.check_cost(usd) {
+        if let Some(usd) = self.valid_cost(usd) {
             self.add(SeriesKind::Cost.of(model), usd);
         }
     }
 
-    /// Adds the cost of a request and all four types of its tokens, including zeros.
-    fn add_request(&self, snapshot: &SessionSnapshot, model: &str, usd: f64, usage: TokenUsage) {
+    /// Adds the cost of a request, unless it is invalid, and all four types of its tokens, including zeros.
+    fn add_request(
+        &self,
+        snapshot: &SessionSnapshot,
+        model: &str,
+        usd: Option<f64>,
+        usage: TokenUsage,
+    ) {
         // The fast path handles only valid costs before the shutdown, and only if the registry has room for all series.
         // The slow path adds the measurements one by one, and counts those that are dropped.
-        let regular = is_valid_cost(usd) && !self.telemetry.stopped.load(Ordering::Relaxed);
-        if regular
+        if let Some(usd) = usd
+            && !self.telemetry.stopped.load(Ordering::Relaxed)
             && (snapshot.add_request(model, usd, usage)
                 || self.add_first_request(model, usd, usage))
         {
@@ -193,8 +204,10 @@ impl SessionCore {
 
     /// Adds the parts of a request one by one.
     #[cold]
-    fn add_slowly(&self, model: &str, usd: f64, usage: TokenUsage) {
-        self.add_cost(model, usd);
+    fn add_slowly(&self, model: &str, usd: Option<f64>, usage: TokenUsage) {
+        if let Some(usd) = usd {
+            self.add(SeriesKind::Cost.of(model), usd);
+        }
         for kind in TokenType::ALL {
             let series = SeriesKind::Tokens(kind).of(model);
             self.add(series, usage.get(kind) as f64);
@@ -212,7 +225,7 @@ impl SessionCore {
         if snapshot.add_request(model, usd, usage) {
             return true;
         }
-        self.state.uses(&snapshot.metric_standard);
+        self.state.keep(&snapshot.metric_standard);
         let name = registry.text(model);
         let opened = registry.open_all(&snapshot.metric_standard, Series::of_request(&name));
         let Ok(series) = opened.try_into() else {
@@ -229,7 +242,7 @@ impl SessionCore {
         let registry = &self.telemetry.registry;
         let _replacing = self.lock();
         let snapshot = self.snapshot.load_full();
-        self.state.uses(&snapshot.metric_standard);
+        self.state.keep(&snapshot.metric_standard);
         // Another thread may have opened the series before this one got the lock.
         let counter = snapshot.counter(series).cloned().or_else(|| {
             let series = series.map(|text| registry.text(text));
@@ -251,7 +264,7 @@ impl SessionCore {
     pub(crate) fn record_request(
         &self,
         request: ApiRequest,
-        prompt: Option<&Arc<PromptMark>>,
+        prompt: Option<&Arc<PromptContext>>,
         recorder_span: Option<&Arc<TraceContext>>,
     ) {
         let telemetry = &self.telemetry;
@@ -261,11 +274,9 @@ impl SessionCore {
             return;
         }
         let snapshot = self.snapshot.load();
-        let (usd, usage) = (self.cost_usd(&request), request.usage());
+        let (usd, usage) = (self.request_cost(&request), request.usage());
         if has_metrics {
             self.add_request(&snapshot, request.metric_model(), usd, usage);
-        } else {
-            self.check_cost(usd);
         }
         if has_event {
             self.enqueue(
@@ -281,7 +292,7 @@ impl SessionCore {
     pub(crate) fn emit<R: EventRecord>(
         &self,
         record: R,
-        prompt: Option<&Arc<PromptMark>>,
+        prompt: Option<&Arc<PromptContext>>,
         span: EventSpan<'_>,
     ) {
         // Without an exporter for events, the record is not evaluated.
@@ -296,7 +307,7 @@ impl SessionCore {
         &self,
         snapshot: &SessionSnapshot,
         record: R,
-        prompt: Option<&Arc<PromptMark>>,
+        prompt: Option<&Arc<PromptContext>>,
         span: EventSpan<'_>,
     ) {
         let time = record.time();
@@ -314,7 +325,7 @@ impl SessionCore {
         &self,
         snapshot: &SessionSnapshot,
         time: Option<SystemTime>,
-        prompt: Option<&Arc<PromptMark>>,
+        prompt: Option<&Arc<PromptContext>>,
         span: EventSpan<'_>,
     ) -> Envelope {
         let newest;

@@ -8,8 +8,8 @@ use crate::lock::lock;
 use crate::session_attributes::SessionAttributes;
 
 /// The maximum number of attribute sets that are kept for each session, so that the series of an earlier identity
-/// continue when the host sets it again.
-const IDENTITIES: usize = 64;
+/// continue when the host sets it again. It bounds the memory of a session that changes its identity all the time.
+const MAX_ATTRIBUTE_SETS: usize = 64;
 
 /// The state that outlives a session, so that its event sequence and its series continue when its id is opened again.
 #[derive(Debug, Default)]
@@ -23,9 +23,9 @@ pub(crate) struct SessionState {
 }
 
 impl SessionState {
-    /// Adds an attribute set, or marks it as most recently used. The registry keeps the series of a set as long as the set
+    /// Keeps an attribute set as the most recently used one. The registry keeps the series of a set as long as the set
     /// is referred to.
-    pub(crate) fn uses(&self, standard: &Arc<SessionAttributes>) {
+    pub(crate) fn keep(&self, standard: &Arc<SessionAttributes>) {
         let mut attribute_sets = lock(&self.attribute_sets);
         let known = attribute_sets
             .iter()
@@ -34,7 +34,7 @@ impl SessionState {
             attribute_sets.push_back(known);
             return;
         }
-        if attribute_sets.len() == IDENTITIES {
+        if attribute_sets.len() == MAX_ATTRIBUTE_SETS {
             attribute_sets.pop_front();
         }
         // Most sessions have only one attribute set.

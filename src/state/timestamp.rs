@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::clock::{Clock, nanos};
+use crate::clock::{Clock, duration_nanos, nanos};
 
 /// A point in time on the wall clock and, if it was observed rather than given by the host, on the monotonic clock.
 /// Durations between two observed moments do not jump when the wall clock is set.
@@ -40,16 +40,17 @@ impl Timestamp {
         }
     }
 
-    /// Returns this moment, but never before `start`, on the wall clock of `start`, in nanoseconds since the Unix epoch: the
-    /// start plus the [duration](Self::duration_since) since it.
+    /// Returns this moment, but never before `start`, on the wall clock of `start`, in nanoseconds since the Unix
+    /// epoch: the start plus the [duration](Self::duration_since) since then.
     pub(crate) fn wall_after(&self, start: &Self) -> u64 {
-        let nanos = u64::try_from(self.duration_since(start).as_nanos()).unwrap_or(u64::MAX);
+        let nanos = duration_nanos(self.duration_since(start));
         start.wall.saturating_add(nanos)
     }
 
     /// Returns this moment on the wall clock of `start`. If both moments were observed, the result is later than
-    /// `start` by the monotonic time between them. Thus a parent and a child that both use the clock of the parent's start get
-    /// the same end time if they end at the same moment. A moment that cannot be converted, because the host gave one of the two times, is returned unchanged.
+    /// `start` by the monotonic time between them. Thus a parent and a child that both use the clock of the parent's
+    /// start get the same end time if they end at the same moment. A moment that cannot be converted, because the host
+    /// gave one of the two times, is returned unchanged.
     pub(crate) fn on_clock_of(self, start: &Self) -> Self {
         match (start.monotonic, self.monotonic) {
             (Some(_), Some(_)) => Self {
@@ -72,9 +73,8 @@ impl Timestamp {
 
     /// Returns the moment that is `duration` earlier.
     pub(crate) fn before(&self, duration: Duration) -> Self {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Self {
-            wall: self.wall.saturating_sub(nanos),
+            wall: self.wall.saturating_sub(duration_nanos(duration)),
             monotonic: self.monotonic.and_then(|at| at.checked_sub(duration)),
         }
     }

@@ -17,7 +17,7 @@ use crate::export::{MakeExporter, Writer};
 use crate::fork::Process;
 use crate::metrics::Registry;
 use crate::propagation::IdGenerator;
-use crate::state::{ActiveConfig, Operations, SessionTable, TelemetryState, UnknownCosts};
+use crate::state::{ActiveConfig, Operations, SessionTable, TelemetryState};
 
 /// The host program: `service.name` and `service.version` of the resource. The version is also the version of the
 /// instrumentation scopes of metrics and events, and the attribute `app.version`.
@@ -174,7 +174,8 @@ impl TelemetryBuilder {
             unfinished_spans: AtomicU64::new(0),
             dropped_handles: AtomicU64::new(0),
             dropped_handle_reported: AtomicBool::new(false),
-            unknown_costs: UnknownCosts::default(),
+            requests_without_cost: AtomicU64::new(0),
+            models_without_cost: Mutex::default(),
             after_shutdown: AtomicU64::new(0),
             sessions: SessionTable::default(),
             invalid_measurements: AtomicU64::new(0),

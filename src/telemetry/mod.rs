@@ -15,7 +15,6 @@ use std::time::Duration;
 use crate::config::variables::{FLUSH_TIMEOUT, SHUTDOWN_TIMEOUT};
 use crate::config::{Config, Explanation};
 use crate::content::ContentPolicy;
-use crate::environment::Environment;
 use crate::health::Health;
 use crate::session::{Session, SessionOptions};
 use crate::state::TelemetryState;
@@ -97,12 +96,7 @@ impl Telemetry {
     /// let resumed = telemetry.session(options);
     /// ```
     pub fn session(&self, options: impl Into<SessionOptions>) -> Session {
-        let environment = match &self.handle {
-            Some(handle) => handle.state.active.load().config.environment.clone(),
-            // Subprocesses inherit the environment of the process.
-            None => Environment::Process,
-        };
-        Session::start(self.inner(), environment, options.into())
+        Session::start(self.inner(), options.into())
     }
 
     /// Returns whether at least one signal has an exporter.

@@ -18,10 +18,10 @@ const MAX_OPEN: usize = 1_024;
 /// ids are only keys: they are never sent. A tool's id is sent if the host sets it as
 /// [`tool_use_id`](ToolCallOptions::tool_use_id).
 ///
-/// A request or tool call is begun, looked up any number of times while it is open, and then taken out, so that the host can finish it. What is
-/// still open when the prompt ends is ended without an outcome, and so are the call that has the same id as a new one, and
-/// the oldest one if more than 1,024 are open. A call that is begun after the end of the prompt does nothing, and a call
-/// that has ended records nothing more, whichever handle is used.
+/// A request or tool call is begun, looked up any number of times while it is open, and then taken out, so that the
+/// host can finish it. A call ends without an outcome if it is still open when the prompt ends, if a new call has its
+/// id, or if it is the oldest of more than 1,024 open ones. A call that is begun after the end of the prompt does
+/// nothing, and a call that has ended records nothing more, whichever handle is used.
 ///
 /// ```
 /// use claude_code_telemetry::{Calls, Decision, DecisionSource, ToolCallOptions, ToolOutcome};
@@ -63,7 +63,7 @@ struct OpenCalls {
 /// Calls with their ids, the oldest first. A host has few calls open at the same time, so that a list is enough.
 type List<T> = Vec<(Text, Arc<T>)>;
 
-/// The owner of the open calls: the clones of a prompt. When the last one is dropped, the calls are ended.
+/// The owner of the open calls, which the clones of a prompt share. When the last clone is dropped, the calls end.
 #[derive(Debug)]
 pub(super) struct CallsOwner(Calls);
 
@@ -79,8 +79,8 @@ impl CallsOwner {
         self.0.clone()
     }
 
-    /// Ends everything that is still open, without an outcome, also if the host holds a call at this moment. Nothing can be
-    /// begun after it.
+    /// Ends all open calls without an outcome, also those whose handle the host still holds. No call can begin
+    /// afterwards.
     pub(super) fn close(&self) {
         let Some(mut open) = self.0.lock() else {
             return;
@@ -101,15 +101,15 @@ impl Drop for CallsOwner {
 }
 
 impl Calls {
-    /// Locks the open calls. Returns `None` if telemetry can never be on, and in a forked child, where a thread that is gone
-    /// may hold the lock.
+    /// Locks the open calls. Returns `None` if telemetry can never be on, and in a forked child, where a thread that
+    /// does not exist there may hold the lock.
     fn lock(&self) -> Option<MutexGuard<'_, OpenCalls>> {
         self.recorder.session_in_original_process()?;
         Some(lock(&self.open))
     }
 
-    /// Begins a call and adds it to the open ones, and ends the one that it replaces. After the end of the prompt, the
-    /// call is begun on a recorder that does nothing; if the prompt ends meanwhile, the new call is ended.
+    /// Begins a call, adds it to the open ones, and ends the call that it replaces. After the end of the prompt, the
+    /// call begins on a recorder that does nothing; if the prompt ends meanwhile, the new call ends at once.
     fn begin<T: Handle>(
         &self,
         list: impl FnOnce(&mut OpenCalls) -> &mut List<T>,

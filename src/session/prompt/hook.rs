@@ -72,12 +72,15 @@ impl Hook {
     pub(crate) fn begin(outer: &Recorder, event: Text, name: Text, at: Option<SystemTime>) -> Self {
         Self(OperationHandle::begin(outer.session(), |session| {
             let start = outer.timestamp(session, at);
-            let mut span: OpenSpan<HookSpan> = outer.begin_span(session, start);
-            span.record.name = hook_name(name);
+            let mut name = hook_name(name);
             // Names that the policy withholds are not kept, even if a later policy admits them.
-            span.record.name.filter(&session.telemetry.policy());
-            span.record.event = event;
-            span
+            name.filter(&session.telemetry.policy());
+            let hooks = HookSpan {
+                event,
+                name,
+                ..HookSpan::default()
+            };
+            OpenSpan::begin(outer.child(session), start, hooks)
         }))
     }
 
@@ -134,7 +137,7 @@ span! {
         succeeded: u64 = "num_success", "Hooks that succeeded";
         blocking: u64 = "num_blocking", "Hooks that blocked";
         failed: u64 = "num_non_blocking_error", "Hooks that failed without blocking";
-        cancelled: u64 = "num_cancelled", "Hooks that were cancelled";
+        cancelled: u64 = "num_cancelled", "Hooks that were canceled";
         definitions: Gated<HookDefinitions> = "hook_definitions", "JSON text of their definitions";
     }
 }

@@ -55,9 +55,9 @@ impl<T: Into<Text>> From<T> for LlmRequestOptions {
 
 /// A model request in flight: the span `claude_code.llm_request`, from the first attempt to the response.
 ///
-/// A request ends with [`finish`](Self::finish) or [`fail`](Self::fail), or with [`end`](Self::end) if it was canceled. A
-/// request that is dropped without any of them, for example in a canceled future, ends its span as unsuccessful and records
-/// neither an event nor a metric.
+/// A request ends with [`finish`](Self::finish) or [`fail`](Self::fail), or with [`end`](Self::end) if it was canceled.
+/// A request that is dropped without any of them, for example in a canceled future, ends its span as unsuccessful and
+/// records neither an event nor a metric.
 ///
 /// ```
 /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry};
@@ -82,7 +82,8 @@ struct Request {
     model: Text,
     query_source: Option<Text>,
     span: OpenSpan<LlmSpan>,
-    /// True if [`LlmRequest::attempt_started`] has reported the current attempt, so that its next call begins another one.
+    /// True if [`LlmRequest::attempt_started`] has reported the current attempt, so that its next call begins another
+    /// one.
     is_start_reported: bool,
     attempt_began: Timestamp,
     /// From the start of the current attempt.
@@ -96,14 +97,14 @@ impl LlmRequest {
         let mut recorder = outer.clone();
         let request = OperationHandle::begin(outer.session(), |session| {
             let start = outer.timestamp(session, options.at);
-            let mut span: OpenSpan<LlmSpan> = outer.begin_span(session, start);
+            let identity = outer.child(session);
+            recorder.parent.clone_from(&identity.context);
             let (model, query_source) = (options.model.clone(), options.query_source.clone());
-            span.record.begin(options, outer.context, start);
-            recorder.parent.clone_from(&span.context);
+            let record = LlmSpan::begin(options, outer.context, start);
             Request {
                 model,
                 query_source,
-                span,
+                span: OpenSpan::begin(identity, start, record),
                 is_start_reported: false,
                 attempt_began: start,
                 time_to_first_token: None,
@@ -125,24 +126,17 @@ impl LlmRequest {
     /// # drop(request);
     /// ```
     pub fn retry(&self) {
-        self.begin_attempt(None);
+        self.update(None, Request::begin_attempt);
     }
 
     /// Begins another attempt as [`retry`](Self::retry) does, at an explicit time.
     pub fn retry_at(&self, time: SystemTime) {
-        self.begin_attempt(Some(time));
+        self.update(Some(time), Request::begin_attempt);
     }
 
-    fn begin_attempt(&self, time: Option<SystemTime>) {
-        if let Some((session, mut request)) = self.request.lock() {
-            let start = session.telemetry.timestamp(time);
-            request.begin_attempt(start);
-        }
-    }
-
-    /// Reports that an attempt starts, for an HTTP layer that does not see which attempt it is. The first call, or the first
-    /// one after [`retry`](Self::retry), refers to the attempt that has already begun, and sets its start. Each other call
-    /// begins another attempt.
+    /// Reports that an attempt starts, for an HTTP layer that does not see which attempt it is. The first call, or the
+    /// first one after [`retry`](Self::retry), refers to the attempt that has already begun, and sets its start. Each
+    /// other call begins another attempt.
     ///
     /// ```
     /// # use claude_code_telemetry::{Identity, Telemetry};
@@ -153,19 +147,12 @@ impl LlmRequest {
     /// # drop(request);
     /// ```
     pub fn attempt_started(&self) {
-        self.start_attempt(None);
+        self.update(None, Request::report_start);
     }
 
     /// Reports the start of an attempt as [`attempt_started`](Self::attempt_started) does, at an explicit time.
     pub fn attempt_started_at(&self, time: SystemTime) {
-        self.start_attempt(Some(time));
-    }
-
-    fn start_attempt(&self, time: Option<SystemTime>) {
-        if let Some((session, mut request)) = self.request.lock() {
-            let start = session.telemetry.timestamp(time);
-            request.report_start(start);
-        }
+        self.update(Some(time), Request::report_start);
     }
 
     /// Records the arrival of the first token of the response: the attribute `ttft_ms` of a request that succeeds,
@@ -180,19 +167,18 @@ impl LlmRequest {
     /// # drop(request);
     /// ```
     pub fn first_token(&self) {
-        self.record_first_token(None);
+        self.update(None, Request::first_token);
     }
 
     /// Records the arrival of the first token as [`first_token`](Self::first_token) does, at an explicit time.
     pub fn first_token_at(&self, time: SystemTime) {
-        self.record_first_token(Some(time));
+        self.update(Some(time), Request::first_token);
     }
 
-    fn record_first_token(&self, time: Option<SystemTime>) {
+    /// Applies what the host reports at the given time, or at the current time.
+    fn update(&self, time: Option<SystemTime>, change: impl FnOnce(&mut Request, Timestamp)) {
         if let Some((session, mut request)) = self.request.lock() {
-            let began = request.attempt_began;
-            let took = || session.telemetry.timestamp(time).duration_since(&began);
-            request.time_to_first_token.get_or_insert_with(took);
+            change(&mut request, session.telemetry.timestamp(time));
         }
     }
 
@@ -247,9 +233,9 @@ impl LlmRequest {
         }
     }
 
-    /// Sets the headers `traceparent` and `tracestate` of an HTTP request to the trace context of this request. Replaces
-    /// headers of another context, so that the same request can be sent again. When tracing is off, the headers stay
-    /// unchanged.
+    /// Sets the headers `traceparent` and `tracestate` of an HTTP request to the trace context of this request.
+    /// Replaces headers of another context, so that the same request can be sent again. When tracing is off, the
+    /// headers stay unchanged.
     ///
     /// The map is that of the crate `http`, which most clients use, for example `reqwest`:
     ///
@@ -310,8 +296,8 @@ impl LlmRequest {
     }
 
     /// Ends a request to which the API responded: emits the event `claude_code.api_request`, adds cost and tokens to
-    /// the metrics, and ends the span. If `answer` has no `requested_model`, and its model differs from the one with which
-    /// the request began, the latter becomes the requested model.
+    /// the metrics, and ends the span. If `answer` has no `requested_model`, and its model differs from the one with
+    /// which the request began, the latter becomes the requested model.
     ///
     /// ```
     /// # use claude_code_telemetry::{ApiRequest, Identity, Telemetry, TokenUsage};
@@ -331,9 +317,6 @@ impl LlmRequest {
         answer.time_to_first_token = answer.time_to_first_token.or(measured);
         let (query_source, duration) = (&mut answer.query_source, &mut answer.duration.0);
         let (end, last_start) = request.complete(session, answer.at, query_source, duration);
-        request
-            .span
-            .end(session, end, |span, _| span.answer(&answer, last_start));
         let body = request.response_body.take().map(|body| {
             let mut record = ApiResponseBody::new(answer.model.clone(), body);
             record.query_source.clone_from(&answer.query_source);
@@ -341,6 +324,7 @@ impl LlmRequest {
             record.at = answer.at;
             record
         });
+        request.end(session, end, |span| span.answer(&answer, last_start));
         drop(request);
         self.recorder.record_api_request(answer);
         if let Some(body) = body {
@@ -365,10 +349,7 @@ impl LlmRequest {
         let (end, last_start) = request.complete(session, error.at, query_source, duration);
         let counted = u32::try_from(request.span.record.attempt).unwrap_or(u32::MAX);
         error.attempt.0.get_or_insert(counted);
-        request.response_body = None;
-        request
-            .span
-            .end(session, end, |span, _| span.fail(&error, last_start));
+        request.end(session, end, |span| span.fail(&error, last_start));
         drop(request);
         self.recorder.emit(error);
     }
@@ -394,8 +375,7 @@ impl LlmRequest {
     fn end_request(self, time: Option<SystemTime>) {
         if let Some((session, mut request)) = self.request.settle() {
             let end = session.telemetry.timestamp(time);
-            request.response_body = None;
-            request.span.end(session, end, |_, _| {});
+            request.end(session, end, |_| {});
         }
     }
 
@@ -430,6 +410,11 @@ impl Request {
         self.is_start_reported = true;
     }
 
+    fn first_token(&mut self, time: Timestamp) {
+        let took = time.duration_since(&self.attempt_began);
+        self.time_to_first_token.get_or_insert(took);
+    }
+
     /// Completes the fields of an outcome that the host did not set: `query_source`, and the duration of the last
     /// attempt. Returns the end of the request, and the start of the last attempt in nanoseconds since the Unix epoch.
     fn complete(
@@ -448,6 +433,18 @@ impl Request {
         let end_on_clock = end.on_clock_of(&self.span.start);
         (end, end_on_clock.before(last_duration).wall())
     }
+
+    /// Ends the span, and removes the content.
+    fn end(
+        &mut self,
+        session: &SessionCore,
+        end: Timestamp,
+        outcome: impl FnOnce(&mut LlmSpan),
+    ) -> bool {
+        // Another handle can outlive the request, and must not keep its content in memory.
+        self.response_body = None;
+        self.span.end(session, end, |span, _| outcome(span))
+    }
 }
 
 impl Handle for LlmRequest {
@@ -458,16 +455,10 @@ impl Handle for LlmRequest {
 
 impl Operation for Request {
     fn missing_outcome(&self) -> Option<&'static str> {
-        (!self.span.has_ended()).then_some("model request")
-    }
-
-    fn is_recorded(&self) -> bool {
-        self.span.is_recorded()
+        self.span.ended().is_none().then_some("model request")
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
-        // The host can keep the handle after a shutdown, and must not keep the body with it.
-        self.response_body = None;
-        self.span.abandon(session, now)
+        self.end(session, now, |_| {})
     }
 }

@@ -52,11 +52,9 @@ span! {
     }
     other {
         /// The start of each attempt, in nanoseconds since the Unix epoch.
-        attempts: Attempts;
+        attempts: Vec<u64>;
     }
 }
-
-type Attempts = Vec<u64>;
 
 /// The reason why the model stopped, as a list.
 #[derive(Clone)]
@@ -77,22 +75,24 @@ fields! {
 const MAX_ATTEMPTS: usize = 128;
 
 impl LlmSpan {
-    /// Begins the first attempt of a request. `context` is the kind of the handle on which it was started; the options can
-    /// set another one.
+    /// Creates the data of a request with its first attempt. `context` is the kind of the handle on which the request
+    /// was started; the options can set another context.
     pub(super) fn begin(
-        &mut self,
         options: LlmRequestOptions,
         context: RequestContext,
         start: Timestamp,
-    ) {
-        self.request_model.clone_from(&options.model);
-        self.model = options.model;
-        self.context = options.context.unwrap_or(context);
-        self.query_source = options.query_source;
+    ) -> Self {
         let provider = options.provider;
-        self.system = provider.unwrap_or(Text::from_static("anthropic"));
-        self.attempt = 1;
-        self.attempts.push(start.wall());
+        Self {
+            request_model: options.model.clone(),
+            model: options.model,
+            context: options.context.unwrap_or(context),
+            query_source: options.query_source,
+            system: provider.unwrap_or(Text::from_static("anthropic")),
+            attempt: 1,
+            attempts: vec![start.wall()],
+            ..Self::default()
+        }
     }
 
     /// Adds another attempt, which begins at `start`, in nanoseconds since the Unix epoch.

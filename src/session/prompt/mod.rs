@@ -34,7 +34,8 @@ use crate::record::{UserPrompt, record, span};
 use crate::session::Recorder;
 use crate::session::recorder::{operation_methods, recorder_methods};
 use crate::state::{
-    EventSpan, OpenSpan, Operation, OperationHandle, PromptMark, SessionCore, Timestamp,
+    EventSpan, OpenSpan, Operation, OperationHandle, PromptContext, SessionCore, SpanIdentity,
+    Timestamp,
 };
 
 /// An interaction: a prompt and the work that it causes. It is the span `claude_code.interaction`.
@@ -79,7 +80,7 @@ record! {
 }
 
 struct Interaction {
-    mark: Arc<PromptMark>,
+    context: Arc<PromptContext>,
     span: OpenSpan<InteractionSpan>,
 }
 
@@ -159,8 +160,8 @@ impl Prompt {
         let interaction = OperationHandle::begin(outer.session(), |session| {
             let interaction = Interaction::begin(session, prompt);
             recorder.began = Some(interaction.span.start);
-            recorder.parent.clone_from(&interaction.span.context);
-            recorder.prompt = Some(Arc::clone(&interaction.mark));
+            recorder.parent.clone_from(&interaction.context.span);
+            recorder.prompt = Some(Arc::clone(&interaction.context));
             recorder.context = RequestContext::Interaction;
             interaction
         });
@@ -181,16 +182,17 @@ impl Interaction {
             None => session.inbound_parent(),
         };
         let start = telemetry.timestamp(prompt.at);
-        let mut span = OpenSpan::begin(session, parent.as_ref(), start);
-        let mark = Arc::new(PromptMark {
+        let identity = SpanIdentity::new(session, parent.as_ref());
+        let mut span = OpenSpan::begin(identity, start, InteractionSpan::default());
+        let context = Arc::new(PromptContext {
             id: match &prompt.id {
                 Some(id) => Arc::clone(&id.0),
                 None => telemetry.ids.prompt(),
             },
-            span: span.context.clone(),
+            span: span.identity.context.clone(),
             ended: AtomicBool::new(false),
         });
-        session.prompt.store(Some(Arc::clone(&mark)));
+        session.prompt.store(Some(Arc::clone(&context)));
         let policy = telemetry.policy();
         prompt.measure(&policy);
         let text = span.is_recorded().then(|| {
@@ -205,13 +207,13 @@ impl Interaction {
             duration: Duration::ZERO,
         };
         if prompt.has_event {
-            session.emit(prompt, Some(&mark), EventSpan::PromptOr(None));
+            session.emit(prompt, Some(&context), EventSpan::PromptOr(None));
         }
-        Self { mark, span }
+        Self { context, span }
     }
 
     fn end(&mut self, session: &SessionCore, now: Timestamp, duration: Option<Duration>) -> bool {
-        self.mark.ended.store(true, Ordering::Release);
+        self.context.ended.store(true, Ordering::Release);
         if let Some(duration) = duration {
             self.span.start = now.before(duration);
         }
@@ -223,10 +225,6 @@ impl Operation for Interaction {
     fn missing_outcome(&self) -> Option<&'static str> {
         // It is no mistake to drop the last handle of a prompt without a call of `end`.
         None
-    }
-
-    fn is_recorded(&self) -> bool {
-        self.span.is_recorded()
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {

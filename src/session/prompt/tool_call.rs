@@ -11,7 +11,9 @@ use crate::propagation::{ChildEnv, TraceContext};
 use crate::record::{CodeEditDecision, Decision, DecisionSource, ToolDecision, ToolResult};
 use crate::session::Recorder;
 use crate::session::recorder::{operation_methods, recorder_methods};
-use crate::state::{EventSpan, OpenSpan, Operation, OperationHandle, SessionCore, Timestamp};
+use crate::state::{
+    EventSpan, OpenSpan, Operation, OperationHandle, SessionCore, SpanIdentity, Timestamp,
+};
 
 /// A tool call in progress: the spans `claude_code.tool`, `claude_code.tool.blocked_on_user` and
 /// `claude_code.tool.execution`.
@@ -48,8 +50,8 @@ pub struct ToolCall {
 #[must_use = "a tool call that never begins emits nothing: call `begin`"]
 pub struct PendingToolCall {
     recorder: Recorder,
-    /// The span of the call, without its data, which are set when the call begins. `None` when telemetry was off.
-    span: Option<OpenSpan<()>>,
+    /// The span of the call.
+    span: SpanIdentity,
 }
 
 struct Call {
@@ -61,17 +63,6 @@ struct Call {
     blocked: OpenSpan<BlockedSpan>,
     execution: Option<OpenSpan<ExecutionSpan>>,
     permission: Option<Permission>,
-    /// The time at which the wait for a decision ended.
-    decided: Option<Timestamp>,
-}
-
-/// The records of a permission decision.
-struct Decided {
-    event: ToolDecision,
-    /// The span of the wait, to which the event belongs.
-    span: Option<Arc<TraceContext>>,
-    /// `Some` for a tool that edits files.
-    edit: Option<CodeEditDecision>,
 }
 
 impl PendingToolCall {
@@ -92,27 +83,22 @@ impl PendingToolCall {
             let mut options = options.into();
             let start = recorder.timestamp(session, options.at);
             recorder.began.get_or_insert(start);
-            // Determined before the policy removes name and path from the options: the language itself is not content.
+            // Determined before the policy removes the name from the options.
             let is_edit = options.is_edit();
-            let language = options.language_if_edit();
             let policy = session.telemetry.policy();
-            let span = span.unwrap_or_else(|| OpenSpan::untraced(start));
-            let mut span = span.with_record(ToolSpan::begin(&options, &policy));
-            span.start = start;
+            let mut span = OpenSpan::begin(span, start, ToolSpan::begin(&options, &policy));
             options.withhold(&policy);
             // The content of a call whose span is not recorded is not read at all.
             if span.is_recorded() {
                 span.record.add_details(&options, &policy);
             }
-            options.language = language;
             Call {
                 options,
                 is_edit,
-                blocked: span.child(session, start),
+                blocked: OpenSpan::begin(span.child(session), start, BlockedSpan::default()),
                 span,
                 execution: None,
                 permission: None,
-                decided: None,
             }
         });
         ToolCall { recorder, call }
@@ -131,12 +117,10 @@ impl PendingToolCall {
 
     /// Reserves a call. `outer` is the recorder on which the host reserves it.
     pub(crate) fn new(outer: &Recorder) -> Self {
-        let span = outer.session().map(|session| {
-            let start = outer.timestamp(session, None);
-            outer.begin_span(session, start)
-        });
+        let span = outer.session().map(|session| outer.child(session));
+        let span = span.unwrap_or_default();
         let recorder = Recorder {
-            parent: span.as_ref().and_then(|span| span.context.clone()),
+            parent: span.context.clone(),
             context: RequestContext::Tool,
             ..outer.clone()
         };
@@ -180,17 +164,8 @@ impl ToolCall {
     /// # tool.end();
     /// ```
     pub fn decided_as(&self, permission: Permission) {
-        let Some((session, mut call)) = self.call.lock() else {
-            return;
-        };
-        let decided = call.decide(session, permission);
-        drop(call);
-        if let Some(Decided { event, span, edit }) = decided {
-            self.recorder
-                .emit_in(event, EventSpan::Fixed(span.as_ref()));
-            if let Some(edit) = edit {
-                self.recorder.record_code_edit_decision(edit);
-            }
+        if let Some((session, mut call)) = self.call.lock() {
+            call.decide(session, &self.recorder, permission);
         }
     }
 
@@ -338,7 +313,7 @@ impl ToolCall {
     /// Returns the span context of the execution, or of the call before the execution begins.
     pub(crate) fn context(&self) -> Option<Arc<TraceContext>> {
         let call = self.call.lock();
-        let executed = call.and_then(|(_, call)| call.execution.as_ref()?.context.clone());
+        let executed = call.and_then(|(_, call)| call.execution.as_ref()?.identity.context.clone());
         executed.or_else(|| self.recorder.parent.clone())
     }
 
@@ -364,24 +339,26 @@ impl Call {
         time.on_clock_of(&self.span.start)
     }
 
-    /// Ends the wait by the first decision. Returns the records of the decision, unless the host records them.
-    fn decide(&mut self, session: &SessionCore, permission: Permission) -> Option<Decided> {
+    fn is_rejected(&self) -> bool {
+        let permission = self.permission.as_ref();
+        permission.is_some_and(|permission| permission.decision == Decision::Reject)
+    }
+
+    /// Ends the wait by the first decision, and records the decision unless the host does.
+    fn decide(&mut self, session: &SessionCore, recorder: &Recorder, permission: Permission) {
         if self.permission.is_some() {
-            return None;
+            return;
         }
         let now = self.timestamp(session, permission.at);
-        // The event carries the span of the wait, even if an execution without a decision has ended that span.
-        let span = self.blocked.context.clone();
-        // `decided` is set if the execution has begun; the wait has then ended, and keeps its start.
-        if let Some(waited) = permission.waited.filter(|_| self.decided.is_none()) {
+        // The wait may have ended without a decision, when the execution began. It then keeps its start.
+        if let Some(waited) = permission.waited.filter(|_| self.blocked.ended().is_none()) {
             self.blocked.start = now.before(waited);
         }
         self.blocked
             .end(session, now, |wait, _| wait.decide(&permission));
-        self.decided.get_or_insert(now);
         let permission = self.permission.insert(permission);
         if !permission.event {
-            return None;
+            return;
         }
         let (decision, source) = (permission.decision, permission.source);
         let name = self.options.public_name();
@@ -396,32 +373,37 @@ impl Call {
         let mut event = ToolDecision::new(name, decision, source);
         event.tool_use_id.clone_from(&self.options.tool_use_id);
         event.at = permission.event_at.or(permission.at);
-        Some(Decided { event, span, edit })
+        // The event carries the span of the wait, even if an execution without a decision has ended that span.
+        let wait = self.blocked.identity.context.as_ref();
+        recorder.emit_in(event, EventSpan::Fixed(wait));
+        if let Some(edit) = edit {
+            recorder.record_code_edit_decision(edit);
+        }
     }
 
     /// Begins the execution, unless it has begun before. Ends the wait if no decision was recorded.
     fn execute(&mut self, session: &SessionCore, now: Timestamp) {
         if self.execution.is_none() {
             self.blocked.end(session, now, |_, _| {});
-            self.decided.get_or_insert(now);
-            self.execution = Some(self.span.child(session, now));
+            let execution = self.span.child(session);
+            let execution = OpenSpan::begin(execution, now, ExecutionSpan::default());
+            self.execution = Some(execution);
         }
     }
 
     /// Ends the call. Returns its result, unless the call was rejected and never ran.
     fn finish(&mut self, session: &SessionCore, outcome: ToolOutcome) -> Option<ToolResult> {
         let end = self.timestamp(session, outcome.at);
-        let is_rejected = self.permission.as_ref().is_some_and(Permission::rejects);
-        if is_rejected && self.execution.is_none() {
+        if self.is_rejected() && self.execution.is_none() {
             self.end(session, end, None);
             return None;
         }
         let execution = self.execution.as_ref().map(|execution| execution.start);
-        let began = match (outcome.duration, self.decided) {
-            (None, decided) => execution.or(decided).unwrap_or(self.span.start),
+        let began = match (outcome.duration, self.blocked.ended()) {
+            (None, wait_ended) => execution.or(wait_ended).unwrap_or(self.span.start),
             (Some(duration), None) => end.before(duration),
             // The execution follows the wait, which is recorded already.
-            (Some(duration), Some(decided)) => end.before(duration).later(decided),
+            (Some(duration), Some(wait_ended)) => end.before(duration).later(wait_ended),
         };
         self.blocked.start = self.blocked.start.earlier(began);
         self.execute(session, began);
@@ -479,16 +461,11 @@ impl Handle for ToolCall {
 impl Operation for Call {
     fn missing_outcome(&self) -> Option<&'static str> {
         // A call that was rejected has no result.
-        let is_rejected = self.permission.as_ref().is_some_and(Permission::rejects);
-        (!self.span.has_ended() && !is_rejected).then_some("tool call")
-    }
-
-    fn is_recorded(&self) -> bool {
-        self.span.is_recorded()
+        (self.span.ended().is_none() && !self.is_rejected()).then_some("tool call")
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
         let end = now.on_clock_of(&self.span.start);
-        !self.span.has_ended() && self.end(session, end, None)
+        self.end(session, end, None)
     }
 }

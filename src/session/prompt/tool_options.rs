@@ -54,8 +54,10 @@ impl ToolCallOptions {
         }
     }
 
-    /// Removes the content that the policy withholds, so that a later change of the policy does not send it.
+    /// Removes the content that the policy withholds, so that a later change of the policy does not send it. Keeps the
+    /// language of an edited file, which is not content.
     pub(crate) fn withhold(&mut self, policy: &ContentPolicy) {
+        self.language = self.language_if_edit();
         self.input.drop_if_closed(policy);
         self.parameters.drop_if_closed(policy);
         self.file_path.drop_if_closed(policy);
@@ -105,7 +107,7 @@ impl ToolCallOptions {
     }
 
     /// Returns the language of the file if the tool edits one, or the language that the host set.
-    pub(crate) fn language_if_edit(&self) -> Option<Text> {
+    fn language_if_edit(&self) -> Option<Text> {
         if self.language.is_some() || !self.is_edit() {
             return self.language.clone();
         }
@@ -163,11 +165,6 @@ impl Permission {
             at: None,
             event_at: None,
         }
-    }
-
-    /// Returns whether the tool may not run.
-    pub(super) fn rejects(&self) -> bool {
-        self.decision == Decision::Reject
     }
 
     /// Creates the decision that the tool may run.
@@ -228,11 +225,11 @@ record! {
         /// Sets the duration of the execution (`duration_ms` of `claude_code.tool_result` and
         /// `claude_code.tool.execution`). The default is the time since [`executing`](crate::ToolCall::executing).
         ///
-        /// The span of the execution then begins this much before its end, and the wait for the decision ends there. If the
-        /// call began later, the spans of the call and of the wait begin there too (that of the prompt does not: see
-        /// [`PromptEnd::duration`](crate::PromptEnd::duration)). If the wait ended before, by
-        /// [`decided`](crate::ToolCall::decided) or `executing`, the execution never begins before the end of the wait: a
-        /// longer duration is sent only on the event.
+        /// The span of the execution then begins this much before its end, and the wait for the decision ends there.
+        /// If the call began later, the spans of the call and of the wait begin there too (that of the prompt does not:
+        /// see [`PromptEnd::duration`](crate::PromptEnd::duration)). If the wait ended before, by
+        /// [`decided`](crate::ToolCall::decided) or `executing`, the execution never begins before the end of the wait:
+        /// a longer duration is sent only on the event.
         optional duration: Option<Duration> = "duration_ms";
         /// Sets the tool's specific parameters as JSON text, if they are known only at the end (the id of a commit).
         /// They replace the parameters from the beginning of the call in the event `claude_code.tool_result`.

@@ -9,7 +9,8 @@ pub(super) const TOOL_OUTPUT: &schema::SpanEvent = &schema::SpanEvent {
     name: "tool.output",
     description: "What a successful tool wrote and returned. Its attributes share one limit of 60 KB; a truncated one \
                   adds `<attribute>_truncated` (bool) and `<attribute>_original_length` (int)",
-    // The whole event needs `OTEL_LOG_TOOL_CONTENT`. `Gated<ToolDetails>` is the switch that an attribute needs in addition.
+    // The whole event needs `OTEL_LOG_TOOL_CONTENT`. `Gated<ToolDetails>` is the switch that an attribute needs in
+    // addition.
     attributes: attribute_rows! {
         Gated<ToolDetails> = "bash_command", "The command";
         Gated<ToolDetails> = "file_path", "The file";
@@ -92,8 +93,8 @@ impl ToolOutput {
         self
     }
 
-    /// Returns the event at `time` with the attributes that the policy allows, cut to the shared limit. `is_edit` is true
-    /// for a tool that edits files, whose `content` repeats its input.
+    /// Returns the event at `time` with the attributes that the policy allows, cut to the shared limit. `is_edit` is
+    /// true for a tool that edits files, whose `content` repeats its input.
     pub(crate) fn event(&self, is_edit: bool, policy: &ContentPolicy, time: u64) -> OutputEvent {
         let mut room = policy.max_length();
         let mut texts = Vec::new();
@@ -104,7 +105,7 @@ impl ToolOutput {
                 _ => true,
             };
             let text = policy.tool_output(content, is_input, &mut room);
-            texts.extend(text.map(|text| (*keys, text, is_input)));
+            texts.extend(text.map(|text| (*keys, text)));
         }
         OutputEvent { time, texts }
     }
@@ -123,14 +124,14 @@ impl<T: Into<Content>> From<T> for ToolOutput {
 pub(crate) struct OutputEvent {
     /// Nanoseconds since the Unix epoch.
     time: u64,
-    /// The keys and the text of each attribute, and `true` if the text repeats the tool's input.
-    texts: Vec<(Keys, Truncated<'static>, bool)>,
+    /// The keys and the text of each attribute.
+    texts: Vec<(Keys, Truncated<'static>)>,
 }
 
 impl OutputEvent {
     pub(super) fn span_event(&self) -> Option<SpanEvent<'_>> {
         let mut attributes = Vec::new();
-        for ([key, truncated, original_length], text, _) in &self.texts {
+        for ([key, truncated, original_length], text) in &self.texts {
             if !text.text.is_empty() {
                 attributes.push((*key, Value::String((&*text.text).into())));
             }
@@ -150,12 +151,6 @@ impl OutputEvent {
 
 impl Payload for OutputEvent {
     fn size(&self) -> usize {
-        self.texts.iter().map(|(_, text, _)| text.text.len()).sum()
-    }
-
-    fn filter(&mut self, policy: &ContentPolicy) -> bool {
-        let admitted = |is_input: &bool| policy.admits_tool_output(*is_input);
-        self.texts.retain(|(_, _, is_input)| admitted(is_input));
-        true
+        self.texts.iter().map(|(_, text)| text.text.len()).sum()
     }
 }

@@ -74,8 +74,8 @@ impl ToolSpan {
         self.input = options.input.clone().filtered(policy);
     }
 
-    /// Adds the outcome of a call that ended at `time`, in nanoseconds since the Unix epoch. Only a successful call carries
-    /// its output. `is_edit` is true for a tool that edits files.
+    /// Adds the outcome of a call that ended at `time`, in nanoseconds since the Unix epoch. Only a successful call
+    /// carries its output. `is_edit` is true for a tool that edits files.
     pub(crate) fn finish(
         &mut self,
         is_edit: bool,
@@ -156,7 +156,7 @@ mod tests {
     use crate::session::ToolOutput;
 
     #[test]
-    fn filter_removes_the_parts_of_the_output_that_the_policy_withholds() {
+    fn output_has_only_the_parts_that_the_policy_admits() {
         let mut policy = ContentPolicy {
             user_prompts: true,
             tool_details: true,
@@ -167,14 +167,16 @@ mod tests {
         };
         let output = ToolOutput::new().bash_command("ls").output("src");
         let outcome = ToolOutcome::new().output(output);
-        let mut span = ToolSpan::default();
-        span.finish(false, &outcome, 0, &policy);
-        assert_eq!(span.events()[0].attributes.len(), 2);
+        let finished = |policy: &ContentPolicy| {
+            let mut span = ToolSpan::default();
+            span.finish(false, &outcome, 0, policy);
+            assert!(span.filter(policy));
+            span
+        };
+        assert_eq!(finished(&policy).events()[0].attributes.len(), 2);
         policy.tool_details = false;
-        assert!(span.filter(&policy));
-        assert_eq!(span.events()[0].attributes.len(), 1);
+        assert_eq!(finished(&policy).events()[0].attributes.len(), 1);
         policy.tool_content = false;
-        assert!(span.filter(&policy));
-        assert!(span.events().is_empty());
+        assert!(finished(&policy).events().is_empty());
     }
 }

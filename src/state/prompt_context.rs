@@ -1,19 +1,21 @@
-//! The part of a prompt to which events refer.
+//! The context of a prompt, which its events carry.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::propagation::TraceContext;
 
-/// The data of a prompt that events need, also after the prompt has ended.
+/// The context of a prompt, which events need also after the prompt has ended.
 #[derive(Debug)]
-pub(crate) struct PromptMark {
+pub(crate) struct PromptContext {
     pub(crate) id: Arc<str>,
+    /// The span of the interaction; `None` without tracing.
     pub(crate) span: Option<Arc<TraceContext>>,
+    /// Set when the interaction ends.
     pub(crate) ended: AtomicBool,
 }
 
-impl PromptMark {
+impl PromptContext {
     /// Returns the span of the interaction while it is open.
     pub(crate) fn open_span(&self) -> Option<&Arc<TraceContext>> {
         self.span
