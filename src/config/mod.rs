@@ -17,7 +17,6 @@ mod problem;
 mod prometheus;
 mod protocol;
 pub(crate) mod proxy;
-mod regular_file;
 mod resolve;
 mod resolver;
 pub(crate) mod secret;
