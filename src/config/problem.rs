@@ -77,7 +77,10 @@ pub(crate) enum Problem {
     #[error(
         "shorter than the truncation marker ({marker} characters), so the default {default} is used"
     )]
-    BelowMarker { marker: usize, default: usize },
+    BelowMarker {
+        marker: usize,
+        default: &'static str,
+    },
     #[error("{word} is unknown, so {consequence}; did you mean {nearest}? Valid: {}", words.join(", "))]
     UnknownValue {
         word: String,

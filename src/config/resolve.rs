@@ -21,7 +21,6 @@ use super::{
     permissions, settings,
 };
 use crate::content::ContentPolicy;
-use crate::content::truncate::marker;
 use crate::environment::IGNORE_CASE;
 use crate::health::Exporter;
 use crate::signal::Signal;
@@ -159,7 +158,7 @@ fn from_values(
         tool_content: values.get(&variables::LOG_TOOL_CONTENT),
         raw_api_bodies: values.get(&variables::LOG_RAW_API_BODIES),
         error_messages: !builder.without_error_messages,
-        max_length: content_max_length(&values, &mut report),
+        max_length: values.get(&variables::CONTENT_MAX_LENGTH),
     };
     report.settings = Arc::clone(&values.settings);
     report.method_settings = builder.method_settings(&mut report);
@@ -292,20 +291,5 @@ fn warn_of_missing_exports(
     };
     if let Some(set) = set {
         report.warn(&set.winner, problem);
-    }
-}
-
-/// Returns the content limit. A limit shorter than the truncation marker would leave no room for content, so the
-/// default replaces it.
-fn content_max_length(values: &Values, report: &mut Explanation) -> usize {
-    let variable = &variables::CONTENT_MAX_LENGTH;
-    let (length, default) = (values.get(variable), variable.kind.default());
-    let marker = marker(length).len();
-    match values.non_empty(variable) {
-        Some(set) if length < marker => {
-            report.warn(&set.winner, Problem::BelowMarker { marker, default });
-            default
-        }
-        _ => length,
     }
 }
