@@ -149,7 +149,7 @@ fn from_values(
     let otlp = [&metrics.otlp, &events.otlp, &spans.otlp];
     let otlp: Vec<_> = otlp.into_iter().flatten().collect();
     let helper = match otlp.is_empty() {
-        true => values.non_empty(&variables::HEADERS_HELPER),
+        true => None,
         false => headers_helper(&values, &mut report),
     };
     let content = ContentPolicy {
