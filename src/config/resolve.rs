@@ -129,22 +129,8 @@ fn from_values(
         resource_attributes: values.get(&variables::INCLUDE_RESOURCE_ATTRIBUTES),
         user_email: !builder.without_user_email,
     };
-    // With cumulative temporality, session.id or service.instance.id has to tell the series of several processes apart.
-    let is_instance_id = |(key, _): &(String, String)| key == "service.instance.id";
-    if metrics.otlp.is_some()
-        && values.get(&variables::TEMPORALITY) == Temporality::Cumulative
-        && !attributes.session_id
-        && !values
-            .get(&variables::RESOURCE_ATTRIBUTES)
-            .iter()
-            .any(is_instance_id)
-    {
-        match values.non_empty(&variables::INCLUDE_SESSION_ID) {
-            Some(set) => {
-                report.warn(&set.winner, Problem::SharedSeries);
-            }
-            None => report.warn_overall(Problem::SharedSeries),
-        }
+    if metrics.otlp.is_some() && !attributes.session_id {
+        warn_of_shared_series(&values, &mut report);
     }
     let otlp = [&metrics.otlp, &events.otlp, &spans.otlp];
     let otlp: Vec<_> = otlp.into_iter().flatten().collect();
@@ -220,6 +206,21 @@ fn console<'v>(resolver: &mut Resolver<'v>, set: &'v Setting) -> Result<(), Unus
     let fact = format!("{}: console", otlp::name(resolver.signal));
     resolver.report.fact(&fact);
     Ok(())
+}
+
+/// Warns if the OTLP metrics of several processes would be the same cumulative series: without session.id, only
+/// service.instance.id tells them apart.
+fn warn_of_shared_series(values: &Values, report: &mut Explanation) {
+    let attributes = values.get(&variables::RESOURCE_ATTRIBUTES);
+    let has_instance_id = attributes
+        .iter()
+        .any(|(key, _)| key == "service.instance.id");
+    if values.get(&variables::TEMPORALITY) != Temporality::Cumulative || has_instance_id {
+        return;
+    }
+    if let Some(set) = values.find(variables::INCLUDE_SESSION_ID.name) {
+        report.warn(&set.winner, Problem::SharedSeries);
+    }
 }
 
 /// Returns the headers helper. Its headers override those of variables, so managed headers override the helper of a
