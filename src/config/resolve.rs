@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::explain::Explanation;
-use super::kind::Exporters;
+use super::kind::{Exporters, truth};
 use super::otlp::{self, Protocol};
 use super::problem::Problem;
 use super::prometheus;
@@ -42,12 +42,6 @@ static SIGNALS: [(Signal, &Typed<Exporters>, &Typed<Duration>); 3] = [
         &variables::TRACES_EXPORTER,
         &variables::TRACES_EXPORT_INTERVAL,
     ),
-];
-
-/// The two names of the variable without which no span is sent.
-static BETA: [&Typed<bool>; 2] = [
-    &variables::ENHANCED_TELEMETRY_BETA,
-    &variables::ENHANCED_TELEMETRY_BETA_ALIAS,
 ];
 
 impl ConfigBuilder {
@@ -101,7 +95,7 @@ fn from_values(
             interval: values.get(interval),
             ..SignalConfig::default()
         };
-        let is_on = enabled && (beta || signal != Signal::Traces);
+        let is_on = enabled && (beta.is_some() || signal != Signal::Traces);
         if let Some(set) = values.non_empty(variable).filter(|_| is_on) {
             let list = values.get(variable);
             let names = list.unknown.iter();
@@ -238,23 +232,22 @@ fn headers_helper<'v>(values: &'v Values, report: &mut Explanation) -> Option<&'
     )
 }
 
-/// Returns the value of the variable with the two names in [`BETA`]; false if neither is set. The name set in the
-/// higher layer wins; in the same layer, the first of [`BETA`].
-fn enhanced_telemetry_beta(values: &Values) -> bool {
-    let set = values.settings.iter().filter_map(|set| {
-        let name = BETA.iter().find(|name| name.name == set.name())?;
-        Some((set.layer(), *values.given(name)?))
-    });
-    let highest_precedence = set.min_by_key(|(layer, _)| *layer);
-    highest_precedence.is_some_and(|(_, value)| value)
+/// Returns the variable that allows spans, under the one of its names that applies; `None` if it is unset or false.
+fn enhanced_telemetry_beta(values: &Values) -> Option<&Setting> {
+    let set = values.highest_precedence([
+        &variables::ENHANCED_TELEMETRY_BETA,
+        &variables::ENHANCED_TELEMETRY_BETA_ALIAS,
+    ])?;
+    (truth(set.text()) == Some(true)).then_some(set)
 }
 
 /// Warns if telemetry is requested, but not exported: about exporters while telemetry is off, about telemetry that has
-/// no exporter or that `OTEL_SDK_DISABLED` turns off again, and about spans without [`BETA`] or without their exporter.
+/// no exporter or that `OTEL_SDK_DISABLED` turns off again, and about spans without `beta`, the variable that allows
+/// them, or without their exporter.
 fn warn_of_missing_exports(
     values: &Values,
     is_switched_on: bool,
-    beta: bool,
+    beta: Option<&Setting>,
     report: &mut Explanation,
 ) {
     let exporters =
@@ -282,13 +275,9 @@ fn warn_of_missing_exports(
     }
     let [.., (spans, spans_exporters)] = exporters;
     let (set, problem) = match spans {
-        Some(_) if !beta && requests(&spans_exporters) => (spans, Problem::SpansNeedBeta),
-        None if beta => {
-            let name = BETA.into_iter().find(|name| values.get(name));
-            let set = name.and_then(|name| values.non_empty(name));
-            (set, Problem::BetaNeedsExporter)
-        }
-        _ => return,
+        Some(_) if beta.is_none() && requests(&spans_exporters) => (spans, Problem::SpansNeedBeta),
+        None => (beta, Problem::BetaNeedsExporter),
+        Some(_) => return,
     };
     if let Some(set) = set {
         report.warn(&set.winner, problem);
