@@ -1,13 +1,14 @@
 //! The default `user.id` if the host provides none: random, and the same for every run of one installation.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::environment::Environment;
 use crate::hex::hex;
 use crate::random::random;
+use crate::regular_file;
 
 /// A problem with the stored id: this run has another id than the previous one, or than the next one.
 #[derive(Debug, thiserror::Error)]
@@ -71,16 +72,7 @@ pub(crate) fn default_path(os: &str, environment: &Environment) -> Option<PathBu
 
 /// Returns the id in the file; `None` if the file has other content.
 fn read(path: &Path) -> io::Result<Option<String>> {
-    // Opening a pipe would block until a process opens its other end for writing.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)?
-        // White space around the id is accepted.
-        .take(LENGTH as u64 + 64)
-        .read_to_end(&mut bytes)?;
-    let text = String::from_utf8(bytes).unwrap_or_default();
+    let text = String::from_utf8(regular_file::read(path)?).unwrap_or_default();
     let id = text.trim_ascii();
     let valid = id.len() == LENGTH && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     Ok(valid.then(|| id.to_owned()))

@@ -147,6 +147,7 @@ mod propagation;
 mod providers;
 mod random;
 mod record;
+mod regular_file;
 mod resource;
 mod schema;
 #[cfg(feature = "serde")]

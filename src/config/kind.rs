@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::nearest::nearest;
 use super::problem::Problem;
+use crate::content::truncate::marker;
 use crate::health::Exporter;
 use crate::visible::visible;
 
@@ -137,6 +138,20 @@ pub(super) const fn number<T: TryFrom<u64>, const MAXIMUM: u32>(
     of(default, unit, visible, |input| {
         input.whole_number(0, MAXIMUM.into())?.try_into().ok()
     })
+}
+
+/// Parses the length to which content is truncated. One shorter than the truncation marker would leave no room for
+/// content.
+pub(super) fn content_length(input: &mut Input<'_>) -> Option<usize> {
+    let length = input.whole_number(0, u32::MAX.into())?.try_into().ok()?;
+    let (marker, default) = (marker(length).len(), input.default);
+    if length < marker {
+        input
+            .problems
+            .push(Problem::BelowMarker { marker, default });
+        return None;
+    }
+    Some(length)
 }
 
 pub(super) fn text(input: &mut Input<'_>) -> Option<String> {

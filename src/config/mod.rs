@@ -17,7 +17,6 @@ mod problem;
 mod prometheus;
 mod protocol;
 pub(crate) mod proxy;
-mod regular_file;
 mod resolve;
 mod resolver;
 pub(crate) mod secret;
@@ -72,7 +71,7 @@ pub struct Config {
     pub(crate) events: SignalConfig,
     /// All exporters of spans are off without `CLAUDE_CODE_ENHANCED_TELEMETRY_BETA`.
     pub(crate) spans: SignalConfig,
-    /// The command that prints headers that change over time.
+    /// The command that prints headers that change over time; `None` without an OTLP exporter.
     pub(crate) headers_helper: Option<HeadersHelper>,
     pub(crate) content: ContentPolicy,
     pub(crate) attributes: AttributeSwitches,

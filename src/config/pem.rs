@@ -92,8 +92,8 @@ mod present {
 
     use super::{FileError, IdentityFiles, PemFile, TlsFiles, TlsProblem, Trust};
     use crate::config::pem_content::{CERTIFICATE, PRIVATE_KEY};
-    use crate::config::regular_file::{self, FileProblem};
     use crate::config::secret::PEM_BEGIN;
+    use crate::regular_file;
 
     /// The content of an exporter's certificate and key files.
     #[derive(Clone, Default)]
@@ -152,10 +152,8 @@ mod present {
         fn read<T>(&self, parse: fn(&[u8]) -> Result<T, TlsProblem>) -> Result<T, FileError> {
             let content = match self.path.to_string_lossy().contains(PEM_BEGIN) {
                 true => Err(TlsProblem::Pasted),
-                false => regular_file::read(&self.path).map_err(|problem| match problem {
-                    FileProblem::Unreadable(error) => TlsProblem::Unreadable(error.to_string()),
-                    FileProblem::NotRegular | FileProblem::TooLarge => TlsProblem::NoFile,
-                }),
+                false => regular_file::read(&self.path)
+                    .map_err(|error| TlsProblem::Unreadable(error.to_string())),
             };
             let parsed = content.and_then(|content| parse(&content));
             parsed.map_err(|problem| self.error(problem))

@@ -15,10 +15,6 @@ pub(crate) enum Problem {
     NotUnicode,
     #[error("cannot be read, so the whole file is ignored: {why}")]
     SettingsUnreadable { why: String },
-    #[error("not a regular file, so the whole file is ignored")]
-    SettingsNotAFile,
-    #[error("larger than {maximum} bytes, so the whole file is ignored")]
-    SettingsTooLarge { maximum: u64 },
     #[error("not valid JSON, so the whole file is ignored: {why}")]
     SettingsMalformed { why: String },
     #[error("{what} is not a JSON object, so its content is ignored")]
@@ -81,7 +77,10 @@ pub(crate) enum Problem {
     #[error(
         "shorter than the truncation marker ({marker} characters), so the default {default} is used"
     )]
-    BelowMarker { marker: usize, default: usize },
+    BelowMarker {
+        marker: usize,
+        default: &'static str,
+    },
     #[error("{word} is unknown, so {consequence}; did you mean {nearest}? Valid: {}", words.join(", "))]
     UnknownValue {
         word: String,
@@ -229,8 +228,6 @@ impl Flaw {
 pub(crate) enum TlsProblem {
     #[error("the file cannot be read ({0}); correct the path or the permissions")]
     Unreadable(String),
-    #[error("it is not the path of a regular file of at most 4 MiB; write the path of a PEM file")]
-    NoFile,
     #[error("it holds PEM itself; write the path of a file that holds it")]
     Pasted,
     #[error(

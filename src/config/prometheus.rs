@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use super::endpoint::without_brackets;
+use super::kind::Input;
 use super::no_proxy::is_loopback;
 use super::problem::Problem;
 use super::resolver::{Resolver, Unusable};
@@ -28,27 +29,25 @@ pub(super) fn resolve<'v>(
     exporter: &'v Setting,
 ) -> Result<PrometheusConfig, Unusable<'v>> {
     resolver.require("the prometheus exporter", "prometheus", exporter)?;
-    let (values, variable) = (resolver.values, &variables::PROMETHEUS_HOST);
-    let mut text = values.get(variable);
-    if let Some(set) = values.non_empty(variable).filter(|_| host(&text).is_none()) {
-        let default = variable.kind.default;
-        text = default.to_owned();
-        resolver.warn(set, Problem::NoHost { default });
-    }
     let config = PrometheusConfig {
-        host: host(&text).unwrap_or_default().to_owned(),
-        port: values.get(&variables::PROMETHEUS_PORT),
+        host: resolver.values.get(&variables::PROMETHEUS_HOST),
+        port: resolver.values.get(&variables::PROMETHEUS_PORT),
         ports: resolver.ports.filter(|ports| !ports.is_empty()).cloned(),
     };
     resolver.report.fact(&config.fact());
     Ok(config)
 }
 
-/// Parses a host name or an IP address. An IPv6 address may be in brackets.
-fn host(text: &str) -> Option<&str> {
-    let bare = without_brackets(text);
+/// Parses a host name or an IP address. An IPv6 address may be in brackets, which are removed.
+pub(super) fn host(input: &mut Input<'_>) -> Option<String> {
+    let bare = without_brackets(input.text);
     let valid = |c: char| c.is_alphanumeric() || "-._".contains(c);
-    (bare.parse::<IpAddr>().is_ok() || text.chars().all(valid)).then_some(bare)
+    if bare.parse::<IpAddr>().is_ok() || input.text.chars().all(valid) {
+        return Some(bare.to_owned());
+    }
+    let default = input.default;
+    input.problems.push(Problem::NoHost { default });
+    None
 }
 
 impl PrometheusConfig {
@@ -102,7 +101,11 @@ mod tests {
             ("[localhost]", None),
             ("a b", None),
         ] {
-            assert_eq!(host(text), expected, "{text}");
+            let mut input = Input::new(text, "default");
+            assert_eq!(host(&mut input).as_deref(), expected, "{text}");
+            let default = "default";
+            let problem = expected.is_none().then_some(Problem::NoHost { default });
+            assert_eq!(input.problems, Vec::from_iter(problem), "{text}");
         }
     }
 }

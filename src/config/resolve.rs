@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::explain::Explanation;
-use super::kind::Exporters;
+use super::kind::{Exporters, truth};
 use super::otlp::{self, Protocol};
 use super::problem::Problem;
 use super::prometheus;
@@ -21,7 +21,6 @@ use super::{
     permissions, settings,
 };
 use crate::content::ContentPolicy;
-use crate::content::truncate::marker;
 use crate::environment::IGNORE_CASE;
 use crate::health::Exporter;
 use crate::signal::Signal;
@@ -43,12 +42,6 @@ static SIGNALS: [(Signal, &Typed<Exporters>, &Typed<Duration>); 3] = [
         &variables::TRACES_EXPORTER,
         &variables::TRACES_EXPORT_INTERVAL,
     ),
-];
-
-/// The two names of the variable without which no span is sent.
-static BETA: [&Typed<bool>; 2] = [
-    &variables::ENHANCED_TELEMETRY_BETA,
-    &variables::ENHANCED_TELEMETRY_BETA_ALIAS,
 ];
 
 impl ConfigBuilder {
@@ -102,7 +95,7 @@ fn from_values(
             interval: values.get(interval),
             ..SignalConfig::default()
         };
-        let is_on = enabled && (beta || signal != Signal::Traces);
+        let is_on = enabled && (beta.is_some() || signal != Signal::Traces);
         if let Some(set) = values.non_empty(variable).filter(|_| is_on) {
             let list = values.get(variable);
             let names = list.unknown.iter();
@@ -130,27 +123,13 @@ fn from_values(
         resource_attributes: values.get(&variables::INCLUDE_RESOURCE_ATTRIBUTES),
         user_email: !builder.without_user_email,
     };
-    // With cumulative temporality, session.id or service.instance.id has to tell the series of several processes apart.
-    let is_instance_id = |(key, _): &(String, String)| key == "service.instance.id";
-    if metrics.otlp.is_some()
-        && values.get(&variables::TEMPORALITY) == Temporality::Cumulative
-        && !attributes.session_id
-        && !values
-            .get(&variables::RESOURCE_ATTRIBUTES)
-            .iter()
-            .any(is_instance_id)
-    {
-        match values.non_empty(&variables::INCLUDE_SESSION_ID) {
-            Some(set) => {
-                report.warn(&set.winner, Problem::SharedSeries);
-            }
-            None => report.warn_overall(Problem::SharedSeries),
-        }
+    if metrics.otlp.is_some() && !attributes.session_id {
+        warn_of_shared_series(&values, &mut report);
     }
     let otlp = [&metrics.otlp, &events.otlp, &spans.otlp];
     let otlp: Vec<_> = otlp.into_iter().flatten().collect();
     let helper = match otlp.is_empty() {
-        true => values.non_empty(&variables::HEADERS_HELPER),
+        true => None,
         false => headers_helper(&values, &mut report),
     };
     let content = ContentPolicy {
@@ -159,7 +138,7 @@ fn from_values(
         tool_content: values.get(&variables::LOG_TOOL_CONTENT),
         raw_api_bodies: values.get(&variables::LOG_RAW_API_BODIES),
         error_messages: !builder.without_error_messages,
-        max_length: content_max_length(&values, &mut report),
+        max_length: values.get(&variables::CONTENT_MAX_LENGTH),
     };
     report.settings = Arc::clone(&values.settings);
     report.method_settings = builder.method_settings(&mut report);
@@ -223,6 +202,21 @@ fn console<'v>(resolver: &mut Resolver<'v>, set: &'v Setting) -> Result<(), Unus
     Ok(())
 }
 
+/// Warns if the OTLP metrics of several processes would be the same cumulative series: without session.id, only
+/// service.instance.id tells them apart.
+fn warn_of_shared_series(values: &Values, report: &mut Explanation) {
+    let attributes = values.get(&variables::RESOURCE_ATTRIBUTES);
+    let has_instance_id = attributes
+        .iter()
+        .any(|(key, _)| key == "service.instance.id");
+    if values.get(&variables::TEMPORALITY) != Temporality::Cumulative || has_instance_id {
+        return;
+    }
+    if let Some(set) = values.find(variables::INCLUDE_SESSION_ID.name) {
+        report.warn(&set.winner, Problem::SharedSeries);
+    }
+}
+
 /// Returns the headers helper. Its headers override those of variables, so managed headers override the helper of a
 /// lower layer. As the helper provides headers for all signals, this applies to managed headers of any signal.
 fn headers_helper<'v>(values: &'v Values, report: &mut Explanation) -> Option<&'v Setting> {
@@ -238,23 +232,22 @@ fn headers_helper<'v>(values: &'v Values, report: &mut Explanation) -> Option<&'
     )
 }
 
-/// Returns the value of the variable with the two names in [`BETA`]; false if neither is set. The name set in the
-/// higher layer wins; in the same layer, the first of [`BETA`].
-fn enhanced_telemetry_beta(values: &Values) -> bool {
-    let set = values.settings.iter().filter_map(|set| {
-        let name = BETA.iter().find(|name| name.name == set.name())?;
-        Some((set.layer(), *values.given(name)?))
-    });
-    let highest_precedence = set.min_by_key(|(layer, _)| *layer);
-    highest_precedence.is_some_and(|(_, value)| value)
+/// Returns the variable that allows spans, under the one of its names that applies; `None` if it is unset or false.
+fn enhanced_telemetry_beta(values: &Values) -> Option<&Setting> {
+    let set = values.highest_precedence([
+        &variables::ENHANCED_TELEMETRY_BETA,
+        &variables::ENHANCED_TELEMETRY_BETA_ALIAS,
+    ])?;
+    (truth(set.text()) == Some(true)).then_some(set)
 }
 
 /// Warns if telemetry is requested, but not exported: about exporters while telemetry is off, about telemetry that has
-/// no exporter or that `OTEL_SDK_DISABLED` turns off again, and about spans without [`BETA`] or without their exporter.
+/// no exporter or that `OTEL_SDK_DISABLED` turns off again, and about spans without `beta`, the variable that allows
+/// them, or without their exporter.
 fn warn_of_missing_exports(
     values: &Values,
     is_switched_on: bool,
-    beta: bool,
+    beta: Option<&Setting>,
     report: &mut Explanation,
 ) {
     let exporters =
@@ -282,30 +275,11 @@ fn warn_of_missing_exports(
     }
     let [.., (spans, spans_exporters)] = exporters;
     let (set, problem) = match spans {
-        Some(_) if !beta && requests(&spans_exporters) => (spans, Problem::SpansNeedBeta),
-        None if beta => {
-            let name = BETA.into_iter().find(|name| values.get(name));
-            let set = name.and_then(|name| values.non_empty(name));
-            (set, Problem::BetaNeedsExporter)
-        }
-        _ => return,
+        Some(_) if beta.is_none() && requests(&spans_exporters) => (spans, Problem::SpansNeedBeta),
+        None => (beta, Problem::BetaNeedsExporter),
+        Some(_) => return,
     };
     if let Some(set) = set {
         report.warn(&set.winner, problem);
-    }
-}
-
-/// Returns the content limit. A limit shorter than the truncation marker would leave no room for content, so the
-/// default replaces it.
-fn content_max_length(values: &Values, report: &mut Explanation) -> usize {
-    let variable = &variables::CONTENT_MAX_LENGTH;
-    let (length, default) = (values.get(variable), variable.kind.default());
-    let marker = marker(length).len();
-    match values.non_empty(variable) {
-        Some(set) if length < marker => {
-            report.warn(&set.winner, Problem::BelowMarker { marker, default });
-            default
-        }
-        _ => length,
     }
 }

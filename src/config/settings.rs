@@ -12,7 +12,6 @@ pub use paths::SettingsFiles;
 use super::explain::Explanation;
 use super::problem::Problem;
 use super::source::{Assignment, Layer, Provenance};
-use super::variables;
 use super::warnings::Warning;
 use crate::environment::Environment;
 use paths::Paths;
@@ -69,16 +68,14 @@ pub(super) fn read(
     settings
 }
 
-/// Returns true if an ignored file would have affected telemetry. Proxies and certificates do not count, because they
-/// are set for other programs too.
+/// Returns true if an ignored file would have affected telemetry. The names that do not say so, those of proxies and
+/// certificates, do not count, because they are set for other programs too.
 fn is_about_telemetry(origin: &Provenance) -> bool {
     let (mut found, mut unreported) = (Settings::new(), Explanation::default());
     found.read(origin, &mut unreported);
     let telemetry = |name: &str| {
-        let begins = ["OTEL_", "CLAUDE_CODE_OTEL_", variables::HEADERS_HELPER.name];
-        begins.iter().any(|start| name.starts_with(start))
-            || name.ends_with("_TELEMETRY")
-            || name.ends_with("_TELEMETRY_BETA")
+        let name = name.to_ascii_uppercase();
+        name.contains("OTEL") || name.contains("TELEMETRY")
     };
     let mut set = found.assignments.iter().map(|set| set.name.as_str());
     let mut refused = unreported.warnings.iter().filter_map(Warning::variable);

@@ -7,6 +7,7 @@ use super::kind::{self, Exporters, Kind, Parse, Parser, milliseconds, number, of
 use super::nearest::{is_misspelling, nearest};
 use super::pairs::{self, Pair};
 use super::problem::Problem;
+use super::prometheus;
 use super::protocol::{Compression, Protocol, Temporality};
 use super::secret::{HIDDEN, PEM_BEGIN};
 use crate::signal::Signal;
@@ -182,7 +183,8 @@ const BODIES: Of<bool> = boolean("false", |input| {
     Some(!is_file && kind::boolean(input)?)
 });
 const TEXT: Of<String> = of("", "text", visible, kind::text);
-const LOCALHOST: Of<String> = of("localhost", "text", visible, kind::text);
+const LOCALHOST: Of<String> = of("localhost", "text", visible, prometheus::host);
+const CONTENT_LENGTH: Of<usize> = of("61440", "UTF-16 code units", visible, kind::content_length);
 const URL: Of<String> = of("", "URL", shown_url, kind::text);
 const PATH: Of<String> = of("", "path", shown_path, kind::text);
 const COMMAND: Of<String> = of("", "path or shell line, secret", hidden, kind::text);
@@ -319,7 +321,7 @@ single! {
         "OTEL_LOG_TOOL_CONTENT", "Sends the output of tools, on spans";
     LOG_RAW_API_BODIES: bool = BODIES, All ClaudeCode Ignored,
         "OTEL_LOG_RAW_API_BODIES", "Sends the bodies of API requests and responses as events";
-    CONTENT_MAX_LENGTH: usize = number::<_, { u32::MAX }>("61440", "UTF-16 code units"), All Elsewhere Ignored,
+    CONTENT_MAX_LENGTH: usize = CONTENT_LENGTH, All Elsewhere Ignored,
         "CLAUDE_CODE_OTEL_CONTENT_MAX_LENGTH",
         "The longest content that is sent whole; longer content is cut, with a marker";
     INCLUDE_SESSION_ID: bool = ON, All ClaudeCode Allowed,

@@ -224,9 +224,7 @@ impl Exporters {
     /// Returns the headers helper that all OTLP exporters share; `None` when none of them needs it. A running helper
     /// with the same configuration continues.
     fn headers_helper(&mut self, config: &Config, runtime: &Runtime) -> Option<Arc<Helper>> {
-        let signals = [Signal::Metrics, Signal::Logs, Signal::Traces];
-        let uses_otlp = signals.iter().any(|signal| config.otlp(*signal).is_some());
-        let wanted = config.headers_helper.as_ref().filter(|_| uses_otlp)?;
+        let wanted = config.headers_helper.as_ref()?;
         if let Some(running) = self.helper.upgrade()
             && running.config() == wanted
         {

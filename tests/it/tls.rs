@@ -391,7 +391,7 @@ fn unusable_files_turn_off_only_their_exporter() {
         (
             vec![(CA, folder)],
             CA,
-            "it is not the path of a regular file of at most 4 MiB; write the path of a PEM file",
+            "the file cannot be read (not a regular file); correct the path or the permissions",
         ),
         (
             vec![(CA, "-----BEGIN CANARY".to_owned())],

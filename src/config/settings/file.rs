@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use super::Settings;
 use crate::config::explain::Explanation;
 use crate::config::problem::Problem;
-use crate::config::regular_file::{self, FileProblem, MAX_BYTES};
 use crate::config::source::{Assignment, Layer, Provenance};
 use crate::config::variables::{self, Variable};
+use crate::regular_file;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -20,15 +20,14 @@ impl Settings {
         let Some(path) = origin.file() else {
             return;
         };
-        let bytes = match regular_file::read(path) {
-            Err(FileProblem::Unreadable(error))
-                if is_not_found(&error) && origin.layer() != Layer::Managed =>
-            {
-                return;
-            }
-            read => read,
+        let parsed = match regular_file::read(path) {
+            Ok(bytes) => parse(&bytes),
+            Err(error) if is_not_found(&error) && origin.layer() != Layer::Managed => return,
+            Err(error) => Err(Problem::SettingsUnreadable {
+                why: error.to_string(),
+            }),
         };
-        match parse(bytes) {
+        match parsed {
             Ok(settings) => self.add_settings(settings, origin, report),
             Err(problem) => self.report_unreadable(origin, problem, report),
         }
@@ -105,15 +104,8 @@ impl Settings {
     }
 }
 
-fn parse(read: Result<Vec<u8>, FileProblem>) -> Result<Map<String, Value>, Problem> {
-    let bytes = read.map_err(|problem| match problem {
-        FileProblem::Unreadable(error) => Problem::SettingsUnreadable {
-            why: error.to_string(),
-        },
-        FileProblem::NotRegular => Problem::SettingsNotAFile,
-        FileProblem::TooLarge => Problem::SettingsTooLarge { maximum: MAX_BYTES },
-    })?;
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(settings)) => Ok(settings),
         Ok(_) => Err(Problem::SettingsNotAnObject { what: "the file" }),

@@ -161,6 +161,9 @@ fn spans_need_the_beta_variable_under_one_of_its_names_and_the_higher_layer_wins
         (vec![(alias, "0"), (name, "1")], vec![], true),
         (vec![(name, "1")], vec![(alias, "0")], false),
         (vec![(name, "0")], vec![(alias, "1")], true),
+        // An empty value cancels both names in lower layers. In the same layer, a value under the other name applies.
+        (vec![(alias, "1")], vec![(name, "")], false),
+        (vec![(name, ""), (alias, "1")], vec![], true),
     ] {
         let mut all = base();
         all.remove(name);

@@ -120,6 +120,12 @@ fn documented_project_settings_work_in_the_file_of_the_user_and_partly_in_that_o
     assert_eq!(ignored, expected.map(Some));
 }
 
+/// Variables that turn an OTLP exporter on. The headers helper needs one.
+const OTLP: [(&str, &str); 2] = [
+    ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
+    ("OTEL_LOGS_EXPORTER", "otlp"),
+];
+
 #[test]
 fn the_documented_headers_helper_works() {
     let helper = r#"{"otelHeadersHelper": "/bin/generate_opentelemetry_headers.sh"}"#;
@@ -132,7 +138,7 @@ fn the_documented_headers_helper_works() {
         (r#"{"otelHeadersHelper": ""}"#, helper, None),
         ("{}", "{}", None),
     ] {
-        let config = configured(managed, user, &[]);
+        let config = configured(managed, user, &OTLP);
         let found = config.headers_helper.as_ref();
         let found = found.map(|helper| helper.command.expose().to_owned());
         assert_eq!(found.as_deref(), expected, "{managed}");
@@ -153,7 +159,7 @@ fn managed_headers_override_the_helper_of_a_lower_layer() {
         (MANAGED, None, Some(Problem::ManagedGeneral { general })),
         (both, Some("managed"), None),
     ] {
-        let config = configured(managed, user, &[]);
+        let config = configured(managed, user, &OTLP);
         let found = config.headers_helper.as_ref();
         let found = found.map(|helper| helper.command.expose());
         assert_eq!(found, expected, "{managed}");
@@ -163,7 +169,7 @@ fn managed_headers_override_the_helper_of_a_lower_layer() {
             assert_eq!(Some(warning.problem()), problem.as_ref());
         }
     }
-    let config = configured("{}", user, &[(general, "a=1")]);
+    let config = configured("{}", user, &[OTLP[0], OTLP[1], (general, "a=1")]);
     assert!(config.headers_helper.is_some());
     assert_eq!(config.warnings(), []);
 }
@@ -196,6 +202,7 @@ fn managed_headers_of_each_signal_override_the_helper_of_a_lower_layer() {
         for managed in [off, managed.replace(r#""otlp""#, r#""console""#)] {
             let config = configured(&managed, user, &[]);
             assert_eq!(exporters(&config), [&None, &None, &None]);
+            assert_eq!(config.headers_helper, None, "{general}");
             assert!(
                 !problems(&config).contains(&&ignored),
                 "{:?}",
