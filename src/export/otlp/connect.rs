@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::error::{connection_error, flatten};
+use super::error::{connection_error, flatten, sanitize};
 use super::resolve::resolve;
 use crate::config::endpoint::port;
 use crate::export::command::sleep_until_optional;
@@ -73,7 +73,7 @@ pub(super) async fn connect(
     lock(observed).addresses.clone_from(&addresses);
     let stream = connect_to_any(&addresses, timeout)
         .await
-        .map_err(|error| connection_error(name, &error, str::to_owned))?;
+        .map_err(|error| connection_error(name, &error, sanitize))?;
     lock(observed).connected = stream.peer_addr().ok();
     Ok(stream)
 }

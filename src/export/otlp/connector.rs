@@ -24,7 +24,7 @@ use tower_service::Service;
 
 use super::AGENT;
 use super::connect::{Observed, connect};
-use super::error::connection_error;
+use super::error::{connection_error, sanitize};
 use super::receiver::{name, proxy_name};
 use super::stream::{ReadLimit, Stream};
 use crate::config::endpoint::{port, without_brackets};
@@ -133,7 +133,7 @@ async fn tunnel(
         let name = proxy_name(proxy);
         match error.is_parse() {
             true => proxy_error(&format!("{name} does not speak HTTP/1: is it a proxy?")),
-            false => proxy_error(&connection_error(&name, &error, str::to_owned)),
+            false => proxy_error(&connection_error(&name, &error, sanitize)),
         }
     };
     let host = receiver.host().unwrap_or_default();

@@ -48,7 +48,7 @@ pub(super) fn success(receiver: &Receiver, response: Option<ExportResponse>) -> 
     let partial = partial.unwrap_or_default();
     Ok(Delivery {
         rejected: u64::try_from(partial.rejected).unwrap_or(0),
-        message: receiver.message_without_secrets(&partial.error_message),
+        message: Some(receiver.quote(&partial.error_message)).filter(|text| !text.is_empty()),
         standard_path: None,
     })
 }

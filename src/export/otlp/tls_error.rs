@@ -4,7 +4,7 @@ use std::error::Error;
 
 use rustls::{CertificateError, Error as TlsError};
 
-use super::error::{chain, flatten};
+use super::error::{chain, flatten, sanitize};
 use crate::export::export_result::{ErrorKind, ExportError, TlsFailure};
 use crate::export::server_verifier::{is_marked_as_authority, is_of_old_version, webpki_error};
 use crate::export::tls::Tls;
@@ -41,7 +41,7 @@ fn certificate(name: &str, tls: &Tls, problem: &CertificateError) -> (TlsFailure
         CertificateError::NotValidForName => (TlsFailure::OtherNames, "is for other names".to_owned()),
         CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
             let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
-            (TlsFailure::OtherNames, format!("is for other names: {}", names.join(", ")))
+            (TlsFailure::OtherNames, format!("is for other names: {}", sanitize(&names.join(", "))))
         }
         // `openssl req -x509` sets the mark by default.
         marked if is_marked_as_authority(marked) => (TlsFailure::MarkedAsAuthority, match tls.trust_variable() {
