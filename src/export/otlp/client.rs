@@ -10,10 +10,10 @@ use bytes::{Buf, Bytes};
 use tokio::time::{Instant, timeout_at};
 
 use super::AGENT;
-use super::connect::Observed;
 use super::connector::Body;
 use super::http_client::HttpClient;
 use super::receiver::Receiver;
+use super::tcp::Observed;
 use super::url::{at_path, request_url};
 use super::{grpc, gzip, http};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};

@@ -9,7 +9,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use ::http::header::{HOST, PROXY_AUTHORIZATION, USER_AGENT};
 use ::http::{HeaderValue, Request, StatusCode, Uri};
@@ -23,10 +22,10 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::AGENT;
-use super::connect::{Observed, connect};
 use super::error::{connection_error, sanitize};
 use super::receiver::{name, proxy_name};
 use super::stream::{ReadLimit, Stream};
+use super::tcp::{Observed, connect};
 use crate::config::endpoint::{port, without_brackets};
 use crate::config::otlp::OtlpConfig;
 use crate::config::proxy::ProxyConfig;
@@ -47,8 +46,6 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) struct Connector {
     pub(super) tls: Option<Arc<Tls>>,
     proxy: Option<Arc<ProxyConfig>>,
-    /// The timeout of an attempt, within which each address of a host is tried.
-    timeout: Duration,
     pub(super) limit: ReadLimit,
     /// The latest connection, which the diagnosis of the configuration (`Config::diagnose`) describes.
     pub(super) observed: Arc<Mutex<Observed>>,
@@ -60,7 +57,6 @@ impl Connector {
         Ok(Self {
             tls: tls.transpose()?.map(Arc::new),
             proxy: config.proxy.clone().map(Arc::from),
-            timeout: config.timeout,
             limit: ReadLimit::new(),
             observed: Arc::default(),
         })
@@ -75,8 +71,8 @@ impl Connector {
     pub(super) async fn connect(self, receiver: Uri) -> Result<TokioIo<Stream>, BoxError> {
         let unobserved = Mutex::default();
         let tcp = match &self.proxy {
-            None => connect(&receiver, &name(&receiver), self.timeout, &self.observed).await?,
-            Some(proxy) => connect(&proxy.url, &proxy_name(proxy), self.timeout, &unobserved)
+            None => connect(&receiver, &name(&receiver), &self.observed).await?,
+            Some(proxy) => connect(&proxy.url, &proxy_name(proxy), &unobserved)
                 .await
                 .map_err(|error| proxy_error(&error))?,
         };
