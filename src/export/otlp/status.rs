@@ -1,6 +1,9 @@
 //! Outcomes of responses, as defined by the OTLP specification.
 
 use ::http::{HeaderMap, StatusCode};
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsPartialSuccess, ExportLogsServiceResponse,
+};
 use prost::Message;
 
 use super::receiver::Receiver;
@@ -9,26 +12,6 @@ use super::retry_info::retry_delay;
 use crate::export::export_result::{
     Delivery, ErrorAnswer, ExportError, ExportResult, FailureClass,
 };
-
-/// `opentelemetry.proto.collector.*.v1.Export*ServiceResponse`. The three messages differ only in the name of one
-/// field, which protobuf does not send.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ExportResponse {
-    /// The partial success. Receivers may send it although they accepted everything.
-    #[prost(message, optional, tag = "1")]
-    pub(super) partial_success: Option<PartialSuccess>,
-}
-
-/// `opentelemetry.proto.collector.*.v1.Export*PartialSuccess`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct PartialSuccess {
-    /// `rejected_data_points`, `rejected_log_records` or `rejected_spans`.
-    #[prost(int64, tag = "1")]
-    pub(super) rejected: i64,
-    /// The reason.
-    #[prost(string, tag = "2")]
-    pub(super) error_message: String,
-}
 
 /// `google.rpc.Status`, with which receivers explain a rejection. Only the fields that are read are declared,
 /// as bytes, so that a mistake in one does not make the other unreadable.
@@ -42,12 +25,23 @@ pub(super) struct Status {
     pub(super) details: Vec<Vec<u8>>,
 }
 
-/// Returns the outcome of a success, with the receiver's message. A response that cannot be read is a success too.
-pub(super) fn success(receiver: &Receiver, response: Option<ExportResponse>) -> ExportResult {
-    let partial = response.and_then(|response| response.partial_success);
+/// Returns the partial success in the response to a request of any signal: the responses differ only in the name of a
+/// field, which protobuf does not send. Returns `None` if the response cannot be read.
+pub(super) fn partial_success(response: &[u8]) -> Option<ExportLogsPartialSuccess> {
+    ExportLogsServiceResponse::decode(response)
+        .ok()?
+        .partial_success
+}
+
+/// Returns the outcome of a success, with the receiver's message. Receivers may send a partial success although they
+/// accepted everything.
+pub(super) fn success(
+    receiver: &Receiver,
+    partial: Option<ExportLogsPartialSuccess>,
+) -> ExportResult {
     let partial = partial.unwrap_or_default();
     Ok(Delivery {
-        rejected: u64::try_from(partial.rejected).unwrap_or(0),
+        rejected: u64::try_from(partial.rejected_log_records).unwrap_or(0),
         message: Some(receiver.quote(&partial.error_message)).filter(|text| !text.is_empty()),
         standard_path: None,
     })
