@@ -23,7 +23,7 @@ use tower_service::Service;
 
 use super::AGENT;
 use super::error::{connection_error, sanitize};
-use super::receiver::{name, proxy_name};
+use super::receiver::{host_and_port, proxy_name};
 use super::stream::{ReadLimit, Stream};
 use super::tcp::{Observed, connect};
 use crate::config::endpoint::{port, without_brackets};
@@ -71,7 +71,7 @@ impl Connector {
     pub(super) async fn connect(self, receiver: Uri) -> Result<TokioIo<Stream>, BoxError> {
         let unobserved = Mutex::default();
         let tcp = match &self.proxy {
-            None => connect(&receiver, &name(&receiver), &self.observed).await?,
+            None => connect(&receiver, &host_and_port(&receiver), &self.observed).await?,
             Some(proxy) => connect(&proxy.url, &proxy_name(proxy), &unobserved)
                 .await
                 .map_err(|error| proxy_error(&error))?,
@@ -174,7 +174,7 @@ pub(super) fn refused(proxy: &ProxyConfig, status: StatusCode, receiver: &Uri) -
         }
         _ => format!(
             "{name} does not connect to {}: HTTP {status}",
-            self::name(receiver)
+            host_and_port(receiver)
         ),
     })
 }

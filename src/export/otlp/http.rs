@@ -45,8 +45,8 @@ pub(super) fn outcome(receiver: &Receiver, answer: Answer) -> ExportResult {
     // Redirects are not followed: the configured endpoint must be corrected.
     if status.is_redirection() {
         let what = format!("HTTP {} (redirects are not followed)", status.as_u16());
-        let error = receiver.answered(ErrorAnswer::Redirect, &what, "");
-        return Err(error.with_class(FailureClass::Rejected));
+        let (answer, class) = (ErrorAnswer::Redirect, FailureClass::Rejected);
+        return Err(receiver.answered(answer, class, &what, ""));
     }
     status::http(receiver, status, headers, &message(headers, &body))
 }

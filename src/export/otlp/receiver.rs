@@ -11,7 +11,7 @@ use super::tls_error;
 use crate::config::otlp::{Header, OtlpConfig, Protocol};
 use crate::config::pairs::is_reserved;
 use crate::config::proxy::ProxyConfig;
-use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError};
+use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError, FailureClass};
 use crate::export::headers::Headers;
 use crate::export::tls::Tls;
 
@@ -32,7 +32,7 @@ impl Receiver {
     /// Creates the receiver of a configuration. The error is a sentence that says what is wrong with it.
     pub(super) fn new(config: &OtlpConfig) -> Result<Self, String> {
         let mut receiver = Self {
-            name: name(&config.endpoint),
+            name: host_and_port(&config.endpoint),
             headers: HeaderMap::new(),
             is_grpc: config.protocol == Protocol::Grpc,
             secrets: Secrets::default(),
@@ -82,12 +82,18 @@ impl Receiver {
     }
 
     /// Creates the error of a response: `what` happened, and the `message` of the receiver.
-    pub(super) fn answered(&self, answer: ErrorAnswer, what: &str, message: &str) -> ExportError {
+    pub(super) fn answered(
+        &self,
+        answer: ErrorAnswer,
+        class: FailureClass,
+        what: &str,
+        message: &str,
+    ) -> ExportError {
         let text = match &*self.quote(message) {
             "" => format!("{what} from {}", self.name),
             message => format!("{what} from {}: {message}", self.name),
         };
-        ExportError::new(ErrorKind::Answered(answer), text)
+        ExportError::new(ErrorKind::Answered(answer), text).with_class(class)
     }
 
     /// Creates the error of a request that got no response between `started` and `deadline`.
@@ -115,7 +121,7 @@ impl Receiver {
 }
 
 /// Returns the host and port of a URL, without user information, path and query, which may contain credentials.
-pub(super) fn name(url: &Uri) -> String {
+pub(super) fn host_and_port(url: &Uri) -> String {
     let host = url.host().unwrap_or_default();
     match url.port_u16() {
         Some(port) => format!("{host}:{port}"),

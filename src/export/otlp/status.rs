@@ -54,24 +54,29 @@ pub(super) fn http(
     headers: &HeaderMap,
     message: &str,
 ) -> ExportResult {
-    let answer = match status {
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ErrorAnswer::NotFound,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorAnswer::Unauthenticated,
-        _ => ErrorAnswer::Other,
-    };
-    let error = receiver.answered(answer, &format!("HTTP {}", status.as_u16()), message);
-    Err(error.with_class(match status {
+    let (answer, class) = match status {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+            (ErrorAnswer::NotFound, FailureClass::Rejected)
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            (ErrorAnswer::Unauthenticated, FailureClass::Unauthenticated)
+        }
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => FailureClass::Retryable {
-            after: retry_after(headers),
-        },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureClass::Unauthenticated,
-        StatusCode::PAYLOAD_TOO_LARGE => FailureClass::TooLarge,
-        _ if is_too_large(message) => FailureClass::TooLarge,
-        _ => FailureClass::Rejected,
-    }))
+        | StatusCode::GATEWAY_TIMEOUT => {
+            let after = retry_after(headers);
+            (ErrorAnswer::Other, FailureClass::Retryable { after })
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => (ErrorAnswer::Other, FailureClass::TooLarge),
+        _ => (ErrorAnswer::Other, FailureClass::Rejected),
+    };
+    let class = match class {
+        FailureClass::Rejected if is_too_large(message) => FailureClass::TooLarge,
+        _ => class,
+    };
+    let what = format!("HTTP {}", status.as_u16());
+    Err(receiver.answered(answer, class, &what, message))
 }
 
 /// The gRPC status codes, as the specification writes them. The number of a code is its index.
@@ -106,26 +111,28 @@ pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Result<(), Expo
     let number = number.and_then(|number| number.parse::<usize>().ok());
     let code = *number.and_then(|n| CODES.get(n)).unwrap_or(&"UNKNOWN");
     let message = percent_decode(text("grpc-message"));
-    let (answer, hint) = match code {
-        "OK" => return Ok(()),
-        "UNAUTHENTICATED" | "PERMISSION_DENIED" => (ErrorAnswer::Unauthenticated, ""),
-        "UNIMPLEMENTED" => (
-            ErrorAnswer::Unimplemented,
-            " (is it an OTLP/gRPC endpoint that takes this signal?)",
-        ),
-        _ => (ErrorAnswer::Other, ""),
-    };
-    let error = receiver.answered(answer, &format!("gRPC {code}{hint}"), &message);
     let after = retry_delay(trailers);
-    Err(error.with_class(match code {
-        "RESOURCE_EXHAUSTED" | "OUT_OF_RANGE" if is_too_large(&message) => FailureClass::TooLarge,
+    let (answer, class) = match code {
+        "OK" => return Ok(()),
+        "UNAUTHENTICATED" | "PERMISSION_DENIED" => {
+            (ErrorAnswer::Unauthenticated, FailureClass::Unauthenticated)
+        }
+        "UNIMPLEMENTED" => (ErrorAnswer::Unimplemented, FailureClass::Rejected),
+        "RESOURCE_EXHAUSTED" | "OUT_OF_RANGE" if is_too_large(&message) => {
+            (ErrorAnswer::Other, FailureClass::TooLarge)
+        }
         // Without a retry delay, the resource is not expected to become available again.
-        "RESOURCE_EXHAUSTED" if after.is_none() => FailureClass::Rejected,
+        "RESOURCE_EXHAUSTED" if after.is_none() => (ErrorAnswer::Other, FailureClass::Rejected),
         "RESOURCE_EXHAUSTED" | "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "OUT_OF_RANGE"
-        | "UNAVAILABLE" | "DATA_LOSS" => FailureClass::Retryable { after },
-        "UNAUTHENTICATED" | "PERMISSION_DENIED" => FailureClass::Unauthenticated,
-        _ => FailureClass::Rejected,
-    }))
+        | "UNAVAILABLE" | "DATA_LOSS" => (ErrorAnswer::Other, FailureClass::Retryable { after }),
+        _ => (ErrorAnswer::Other, FailureClass::Rejected),
+    };
+    let hint = match answer {
+        ErrorAnswer::Unimplemented => " (is it an OTLP/gRPC endpoint that takes this signal?)",
+        _ => "",
+    };
+    let what = format!("gRPC {code}{hint}");
+    Err(receiver.answered(answer, class, &what, &message))
 }
 
 /// Returns the text of a `grpc-message`. Broken escapes stay as they are.
