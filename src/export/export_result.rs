@@ -49,7 +49,7 @@ impl FailureClass {
 }
 
 /// The kind of failure of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorKind {
     /// No connection could be made.
     Connect,
@@ -70,7 +70,7 @@ pub(crate) enum ErrorKind {
 }
 
 /// The kind of failure of a TLS connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TlsFailure {
     /// The receiver's certificate is not signed by a known authority.
     UnknownAuthority,
@@ -91,7 +91,7 @@ pub(crate) enum TlsFailure {
 }
 
 /// The kind of a response with an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorAnswer {
     /// HTTP 404 or 405: the receiver serves nothing at this path.
     NotFound,

@@ -86,7 +86,7 @@ impl Connector {
         }
         let host = without_brackets(receiver.host().unwrap_or_default());
         let host = ServerName::try_from(host.to_owned())?;
-        let connector = TlsConnector::from(tls.client());
+        let connector = TlsConnector::from(tls.client_config());
         let stream = connector.connect(host, stream).await?;
         if self.proxy.is_none() {
             let version = stream.get_ref().1.protocol_version();
