@@ -119,7 +119,7 @@ impl Running {
         let mut pause = FIRST_POLL;
         loop {
             let Some(child) = &mut self.child else {
-                // This cannot happen: nobody waits again after the end.
+                // This cannot happen: no caller waits again after the end.
                 return Err(Failure::Panicked);
             };
             match child.try_wait() {

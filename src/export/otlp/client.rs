@@ -41,6 +41,7 @@ pub(crate) struct Client {
     signal: Signal,
     protocol: Protocol,
     timeout: Duration,
+    /// The user's command that prints headers, if there is one.
     helper: Option<Arc<Helper>>,
     /// The number of runs of the helper when this client last asked it for headers, so that a request waits for a newer
     /// result.

@@ -30,11 +30,13 @@ use crate::lock::lock;
 /// The longest wait for the body of a success after its head. The status decides, and the body only adds details.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A pool of connections.
 type Connections = legacy::Client<Connector, Body>;
 
 /// A client that connects when it is first used, and keeps its connections alive.
 pub(super) struct HttpClient {
     pub(super) connector: Connector,
+    /// The pool, which is replaced after a failure.
     connections: Mutex<Connections>,
     is_http_2: bool,
     /// True after the first response. Before that, a broken connection may be caused by a wrong port.

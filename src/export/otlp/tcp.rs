@@ -86,9 +86,10 @@ async fn connect_to_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut attempts = JoinSet::new();
     let mut error = None;
     loop {
-        let address = waiting.next();
-        address.map(|address| attempts.spawn(TcpStream::connect(address)));
-        let pause = address.map(|_| Instant::now() + PAUSE);
+        let pause = waiting.next().map(|address| {
+            attempts.spawn(TcpStream::connect(address));
+            Instant::now() + PAUSE
+        });
         tokio::select! {
             biased;
             attempt = attempts.join_next() => match attempt {
