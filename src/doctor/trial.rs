@@ -71,9 +71,8 @@ impl Trial {
         deadline: Instant,
         limit: Duration,
     ) -> Result<Self, String> {
-        let client = blocking::spawn(move || Client::new(signal, &config)).await;
+        let client = blocking::spawn(move || Client::new(signal, &config, helper)).await;
         let client = client.map_err(|error| error.to_string())??;
-        let client = client.with_helper(helper);
         let started = Instant::now();
         let deadline = deadline.min(started + limit);
         let outcome = match no_headers {

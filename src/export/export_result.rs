@@ -10,9 +10,6 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-#[cfg(feature = "console")]
-use super::blocking::BlockingError;
-
 /// A flag that becomes true as soon as the status of an answer says that the receiver has the request. The rest of the
 /// answer may add details, or may never arrive.
 pub(crate) type Accepted = AtomicBool;
@@ -64,7 +61,7 @@ impl FailureClass {
 }
 
 /// The kind of failure of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorKind {
     /// No connection could be made.
     Connect,
@@ -85,7 +82,7 @@ pub(crate) enum ErrorKind {
 }
 
 /// The kind of failure of a TLS connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TlsFailure {
     /// The receiver's certificate is not signed by a known authority.
     UnknownAuthority,
@@ -106,7 +103,7 @@ pub(crate) enum TlsFailure {
 }
 
 /// The kind of a response with an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorAnswer {
     /// HTTP 404 or 405: the receiver serves nothing at this path.
     NotFound,
@@ -145,12 +142,6 @@ impl ExportError {
     /// Creates the error of an attempt that panicked.
     pub(crate) fn panicked() -> Self {
         Self::new(ErrorKind::Internal, "the exporter panicked".to_owned())
-    }
-
-    /// Creates the error of an attempt for which no thread is available.
-    #[cfg(feature = "console")]
-    pub(crate) fn blocking(error: &BlockingError) -> Self {
-        Self::new(ErrorKind::Internal, error.to_string())
     }
 
     /// Appends a detail to the text of the error. `detail` must be safe to display.

@@ -69,9 +69,7 @@ impl ExporterSettings {
     pub(crate) fn build(self, signal: Signal) -> Result<Arc<dyn PushExporter>, String> {
         match self {
             #[cfg(any(feature = "grpc", feature = "http"))]
-            Self::Otlp(config, helper) => {
-                Ok(Arc::new(Client::new(signal, &config)?.with_helper(helper)))
-            }
+            Self::Otlp(config, helper) => Ok(Arc::new(Client::new(signal, &config, helper)?)),
             #[cfg(feature = "console")]
             Self::Console(writer) => Ok(Arc::new(Console::new(signal, writer))),
             Self::Prometheus(settings, make) => Ok(make(settings)),

@@ -41,11 +41,15 @@ impl Tls {
     /// sentence that says why TLS cannot be used.
     pub(crate) fn new(config: &TlsConfig, alpn: &'static [u8]) -> Result<Self, String> {
         let platform = match config.files.trust {
-            Trust::Platform | Trust::PlatformAnd(_) => platform_authorities(),
+            // On Unix, the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` of the process change these authorities.
+            // Platforms configure every TLS client in this way, so the variables are not a part of this configuration.
+            Trust::Platform | Trust::PlatformAnd(_) => {
+                rustls_native_certs::load_native_certs().certs
+            }
             Trust::Only(_) => Vec::new(),
         };
         let requested = Arc::new(AtomicBool::new(false));
-        let client = client(&platform, &config.material, alpn, &requested)?;
+        let client = client_config(&platform, &config.material, alpn, &requested)?;
         Ok(Self {
             files: config.files.clone(),
             alpn,
@@ -56,7 +60,7 @@ impl Tls {
     }
 
     /// Returns the client configuration for the next connection.
-    pub(crate) fn client(&self) -> Arc<ClientConfig> {
+    pub(crate) fn client_config(&self) -> Arc<ClientConfig> {
         Arc::clone(&lock(&self.current).1)
     }
 
@@ -75,7 +79,7 @@ impl Tls {
         let material = material?;
         let mut current = lock(&self.current);
         if current.0 != material
-            && let Ok(client) = client(&self.platform, &material, self.alpn, &self.requested)
+            && let Ok(client) = client_config(&self.platform, &material, self.alpn, &self.requested)
         {
             *current = (material, client);
         }
@@ -142,7 +146,7 @@ fn authorities(trust: &Trust) -> String {
 }
 
 /// Builds a rustls configuration that trusts the authorities of the platform and those of `material`.
-fn client(
+fn client_config(
     platform: &[CertificateDer<'static>],
     material: &Material,
     alpn: &'static [u8],
@@ -153,9 +157,13 @@ fn client(
     let all = platform.iter().chain(&material.authorities);
     roots.add_parsable_certificates(all.cloned());
     if roots.is_empty() {
-        return Err("this system has no certificates of authorities: set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds them".to_owned());
+        return Err(
+            "this system has no certificates of authorities: set OTEL_EXPORTER_OTLP_CERTIFICATE to \
+             a file that holds them"
+                .to_owned(),
+        );
     }
-    let resolver = Resolver {
+    let resolver = ClientCertResolver {
         key: material.identity.clone(),
         requested: Arc::clone(requested),
     };
@@ -173,21 +181,14 @@ fn client(
     Ok(Arc::new(client))
 }
 
-/// Returns the authorities that the platform trusts. On Unix, the variables `SSL_CERT_FILE` and `SSL_CERT_DIR` of the
-/// process change them. Platforms configure every TLS client in this way, so the variables are not a part of this
-/// configuration.
-fn platform_authorities() -> Vec<CertificateDer<'static>> {
-    rustls_native_certs::load_native_certs().certs
-}
-
 /// A resolver that presents the client certificate, if there is one, and records that the receiver asked for it. A
 /// receiver that gets no certificate closes the connection, and the reason that it sends is often lost.
-struct Resolver {
+struct ClientCertResolver {
     key: Option<Arc<CertifiedKey>>,
     requested: Arc<AtomicBool>,
 }
 
-impl ResolvesClientCert for Resolver {
+impl ResolvesClientCert for ClientCertResolver {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.requested.store(true, Ordering::Relaxed);
         self.key.clone()
@@ -199,9 +200,9 @@ impl ResolvesClientCert for Resolver {
 }
 
 /// Hides the key, which the `Debug` output of `CertifiedKey` may show.
-impl fmt::Debug for Resolver {
+impl fmt::Debug for ClientCertResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Resolver")
+        f.write_str("ClientCertResolver")
     }
 }
 
@@ -234,7 +235,7 @@ mod tests {
     #[test]
     fn tls_without_any_authority_is_an_error() {
         let material = Material::default();
-        let error = client(&[], &material, HTTP_2, &Arc::default())
+        let error = client_config(&[], &material, HTTP_2, &Arc::default())
             .err()
             .unwrap();
         assert_eq!(

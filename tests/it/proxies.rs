@@ -237,24 +237,31 @@ fn error_names_a_server_that_is_not_a_proxy() {
 
 #[test]
 fn receiver_certificate_is_verified_through_a_tunnel() {
+    // However long the host name is, the error ends with the fix.
+    let long = format!("collector.{}.test", "x".repeat(60));
     for protocol in Protocol::all() {
-        let secure = Secure::new(protocol);
-        let files = Files::new();
-        let other = files.write("other.pem", Authority::new("other").pem());
-        let proxy = Proxy::start().route("collector.test:443", secure.tls_server.port());
-        let set = [
-            ("HTTPS_PROXY", &*proxy.url()),
-            ("OTEL_EXPORTER_OTLP_CERTIFICATE", &*other),
-        ];
-        let telemetry = start(protocol, "https://collector.test", &set);
-        assert_fails(
-            &telemetry,
-            &format!(
-                "the certificate of collector.test through the proxy {} (HTTPS_PROXY) is not signed by a known authority: the file of OTEL_EXPORTER_OTLP_CERTIFICATE does not hold its authority",
-                proxy.name()
-            ),
-        );
-        assert!(secure.receiver.received().is_empty());
+        for host in [HOST, &long] {
+            let secure = Secure::new(protocol);
+            let files = Files::new();
+            let other = files.write("other.pem", Authority::new("other").pem());
+            let authority = format!("{host}:443");
+            let proxy = Proxy::start().route(&authority, secure.tls_server.port());
+            for variable in [
+                "OTEL_EXPORTER_OTLP_CERTIFICATE",
+                "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE",
+            ] {
+                let set = [("HTTPS_PROXY", &*proxy.url()), (variable, &*other)];
+                let telemetry = start(protocol, &format!("https://{host}"), &set);
+                assert_fails(
+                    &telemetry,
+                    &format!(
+                        "the certificate of {host} through the proxy {} (HTTPS_PROXY) is not signed by a known authority: the file of {variable} does not hold its authority",
+                        proxy.name()
+                    ),
+                );
+            }
+            assert!(secure.receiver.received().is_empty());
+        }
     }
 }
 

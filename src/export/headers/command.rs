@@ -1,11 +1,12 @@
 //! A single run of the headers helper, which is a command of the user.
 
+use std::io::PipeReader;
 #[cfg(unix)]
 use std::os::unix::process::CommandExt;
 #[cfg(windows)]
 use std::os::windows::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -36,13 +37,13 @@ pub(super) async fn run(command: Secret, limit: Duration) -> Result<Vec<u8>, Fai
     let deadline = Instant::now() + limit;
     // Checking files may block, and so may starting a program.
     let start = blocking::spawn(move || Running::start(command.expose()));
-    let mut running = match timeout_at(deadline, start).await {
+    let (mut running, stdout) = match timeout_at(deadline, start).await {
         Ok(Ok(started)) => started?,
         Ok(Err(BlockingError::Panicked)) => return Err(Failure::Panicked),
         Ok(Err(error)) => return Err(Failure::NoThread(error.to_string())),
         Err(_) => return Err(Failure::Timeout(limit)),
     };
-    let output = timeout_at(deadline, running.output()).await;
+    let output = timeout_at(deadline, running.output(stdout)).await;
     let output = output.unwrap_or(Err(Failure::Timeout(limit)));
     if output.is_err() {
         running.kill();
@@ -58,9 +59,9 @@ struct Running {
 }
 
 impl Running {
-    /// Starts the helper. A text that names a file is run as a program, including any spaces. Every other text is a
-    /// line for the shell.
-    fn start(text: &str) -> Result<Self, Failure> {
+    /// Starts the helper, and returns the pipe with its output too. A text that names a file is run as a program,
+    /// including any spaces. Every other text is a line for the shell.
+    fn start(text: &str) -> Result<(Self, PipeReader), Failure> {
         let failed = |error: std::io::Error| Failure::Start(error.to_string());
         let path = Path::new(text);
         let mut command = if path.is_file() {
@@ -74,9 +75,10 @@ impl Running {
                 command.env_remove(name);
             }
         }
+        let (stdout, writer) = std::io::pipe().map_err(failed)?;
         command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(writer)
             .stderr(Stdio::null());
         #[cfg(unix)]
         command.process_group(0);
@@ -84,17 +86,12 @@ impl Running {
         command.creation_flags(CREATE_NO_WINDOW);
         thread::unblock_signals_in(&mut command);
         let child = Some(command.spawn().map_err(failed)?);
-        Ok(Self { child })
+        Ok((Self { child }, stdout))
     }
 
     /// Returns the output of a run that ends with success.
-    async fn output(&mut self) -> Result<Vec<u8>, Failure> {
+    async fn output(&mut self, stdout: PipeReader) -> Result<Vec<u8>, Failure> {
         let mut output = Vec::with_capacity(4096);
-        let stdout = self.child.as_mut().and_then(|child| child.stdout.take());
-        let Some(stdout) = stdout else {
-            // This cannot happen: the output is read once.
-            return Err(Failure::Panicked);
-        };
         let status = {
             let mut reading = std::pin::pin!(read(stdout, &mut output));
             tokio::select! {
@@ -122,7 +119,7 @@ impl Running {
         let mut pause = FIRST_POLL;
         loop {
             let Some(child) = &mut self.child else {
-                // This cannot happen: nobody waits again after the end.
+                // This cannot happen: no caller waits again after the end.
                 return Err(Failure::Panicked);
             };
             match child.try_wait() {
@@ -169,7 +166,7 @@ impl Drop for Running {
 
 /// Reads the whole output, up to the limit. Keeps the bytes that were read if the future is dropped.
 #[cfg(unix)]
-async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> {
+async fn read(stdout: PipeReader, output: &mut Vec<u8>) -> Result<(), Failure> {
     use tokio::io::AsyncReadExt;
     use tokio::net::unix::pipe::Receiver;
 
@@ -186,7 +183,7 @@ async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> 
 
 /// Reads the whole output, up to the limit.
 #[cfg(not(unix))]
-async fn read(stdout: ChildStdout, output: &mut Vec<u8>) -> Result<(), Failure> {
+async fn read(stdout: PipeReader, output: &mut Vec<u8>) -> Result<(), Failure> {
     use std::io::Read;
 
     let reading = blocking::spawn(move || {

@@ -40,8 +40,7 @@ pub(crate) mod fuzzing {
         match parse(bytes) {
             Ok(headers) => {
                 let pairs = headers.iter();
-                let pairs =
-                    pairs.map(|h| (h.name.as_str().to_owned(), h.secret.expose().to_owned()));
+                let pairs = pairs.map(|h| (h.name.as_str().to_owned(), h.text().to_owned()));
                 (Some(pairs.collect()), format!("{headers:?}"))
             }
             Err(failure) => (None, failure.to_string()),
@@ -102,13 +101,13 @@ impl Helper {
             renewals: Backoff::new(config.interval),
             next_renewal: None,
         }));
-        let (wanted, is_wanted) = watch::channel(0);
-        let (commands, receiver) = mpsc::unbounded_channel();
+        let (wanted, wanted_receiver) = watch::channel(0);
+        let (commands, command_receiver) = mpsc::unbounded_channel();
         let runner = Runner {
             config: config.clone(),
             limit,
             state: Arc::clone(&state),
-            wanted: is_wanted,
+            wanted: wanted_receiver,
             diagnostics,
         };
         let helper = Self {
@@ -116,7 +115,8 @@ impl Helper {
             state,
             wanted,
         };
-        let job = Box::new(move || -> BoxFuture<'static, ()> { Box::pin(runner.run(receiver)) });
+        let job =
+            Box::new(move || -> BoxFuture<'static, ()> { Box::pin(runner.run(command_receiver)) });
         (Arc::new(helper), commands, job)
     }
 

@@ -112,7 +112,7 @@ impl Fixture {
 fn value(current: &Current, name: &str) -> String {
     let mut headers = current.headers.iter();
     let found = headers.find(|header| header.name == name);
-    found.expect("the header").secret.expose().to_owned()
+    found.expect("the header").text().to_owned()
 }
 
 /// Returns a shell line that counts its runs in a file and prints the count as the header `x-run`.

@@ -10,10 +10,10 @@ use bytes::{Buf, Bytes};
 use tokio::time::{Instant, timeout_at};
 
 use super::AGENT;
-use super::connect::Observed;
 use super::connector::Body;
 use super::http_client::HttpClient;
 use super::receiver::Receiver;
+use super::tcp::Observed;
 use super::url::{at_path, request_url};
 use super::{grpc, gzip, http};
 use crate::config::otlp::{Compression, OtlpConfig, Protocol};
@@ -41,6 +41,7 @@ pub(crate) struct Client {
     signal: Signal,
     protocol: Protocol,
     timeout: Duration,
+    /// The user's command that prints headers, if there is one.
     helper: Option<Arc<Helper>>,
     /// The number of runs of the helper when this client last asked it for headers, so that a request waits for a newer
     /// result.
@@ -48,11 +49,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Creates a client for `signal`, which connects when it first sends. The error is a sentence that says why the
-    /// client cannot be built.
+    /// Creates a client for `signal`, which connects when it first sends. With a headers helper, no request is sent
+    /// without its headers. The error is a sentence that says why the client cannot be built.
     ///
     /// Must be called inside the runtime that drives the client, because its connections are tasks of that runtime.
-    pub(crate) fn new(signal: Signal, config: &OtlpConfig) -> Result<Self, String> {
+    pub(crate) fn new(
+        signal: Signal,
+        config: &OtlpConfig,
+        helper: Option<Arc<Helper>>,
+    ) -> Result<Self, String> {
         let url = request_url(config)?;
         let standard = match config.has_bare_url {
             true => at_path(&url, path(signal)),
@@ -72,15 +77,9 @@ impl Client {
             signal,
             protocol: config.protocol,
             timeout: config.timeout,
-            helper: None,
+            helper,
             seen_runs: AtomicU64::new(0),
         })
-    }
-
-    /// Sets the headers helper. No request is then sent without its headers.
-    pub(crate) fn with_helper(mut self, helper: Option<Arc<Helper>>) -> Self {
-        self.helper = helper;
-        self
     }
 
     /// Makes one attempt to deliver `body`, which [`encode`](PushExporter::encode) returned.
@@ -117,24 +116,24 @@ impl Client {
         if let Err(error) = &outcome
             && error.class() == FailureClass::Unauthenticated
         {
-            let renewed = helper.renewed(&current, deadline).await.map_err(|why| {
+            let retryable = |error: ExportError, detail: &str| {
                 error
-                    .clone()
-                    .with_detail(&why)
+                    .with_detail(detail)
                     .with_class(FailureClass::RETRYABLE)
-            })?;
+            };
+            let renewed = helper.renewed(&current, deadline).await;
+            let renewed = renewed.map_err(|why| retryable(error.clone(), &why))?;
             let receiver = self.receiver.with_headers(&renewed.headers);
             outcome = self.attempt(&receiver, body, deadline, accepted).await;
-        }
-        let outcome = outcome.inspect(|_| helper.accepted());
-        outcome.map_err(|error| match error.class() {
-            FailureClass::Unauthenticated => error
-                .with_detail(
+            outcome = outcome.map_err(|error| match error.class() {
+                FailureClass::Unauthenticated => retryable(
+                    error,
                     "otelHeadersHelper ran again, and its new headers are refused too: check what it prints",
-                )
-                .with_class(FailureClass::RETRYABLE),
-            _ => error,
-        })
+                ),
+                _ => error,
+            });
+        }
+        outcome.inspect(|_| helper.accepted())
     }
 
     /// Sends the request. If the URL has no path and the receiver serves nothing there, sends the request once more, to

@@ -9,7 +9,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use ::http::header::{HOST, PROXY_AUTHORIZATION, USER_AGENT};
 use ::http::{HeaderValue, Request, StatusCode, Uri};
@@ -23,10 +22,10 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::AGENT;
-use super::connect::{Observed, connect};
-use super::error::connection_error;
-use super::receiver::{name, proxy_name};
+use super::error::{connection_error, sanitize};
+use super::receiver::{host_and_port, proxy_name};
 use super::stream::{ReadLimit, Stream};
+use super::tcp::{Observed, connect};
 use crate::config::endpoint::{port, without_brackets};
 use crate::config::otlp::OtlpConfig;
 use crate::config::proxy::ProxyConfig;
@@ -47,8 +46,6 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) struct Connector {
     pub(super) tls: Option<Arc<Tls>>,
     proxy: Option<Arc<ProxyConfig>>,
-    /// The timeout of an attempt, within which each address of a host is tried.
-    timeout: Duration,
     pub(super) limit: ReadLimit,
     /// The latest connection, which the diagnosis of the configuration (`Config::diagnose`) describes.
     pub(super) observed: Arc<Mutex<Observed>>,
@@ -60,7 +57,6 @@ impl Connector {
         Ok(Self {
             tls: tls.transpose()?.map(Arc::new),
             proxy: config.proxy.clone().map(Arc::from),
-            timeout: config.timeout,
             limit: ReadLimit::new(),
             observed: Arc::default(),
         })
@@ -75,8 +71,8 @@ impl Connector {
     pub(super) async fn connect(self, receiver: Uri) -> Result<TokioIo<Stream>, BoxError> {
         let unobserved = Mutex::default();
         let tcp = match &self.proxy {
-            None => connect(&receiver, &name(&receiver), self.timeout, &self.observed).await?,
-            Some(proxy) => connect(&proxy.url, &proxy_name(proxy), self.timeout, &unobserved)
+            None => connect(&receiver, &host_and_port(&receiver), &self.observed).await?,
+            Some(proxy) => connect(&proxy.url, &proxy_name(proxy), &unobserved)
                 .await
                 .map_err(|error| proxy_error(&error))?,
         };
@@ -90,7 +86,7 @@ impl Connector {
         }
         let host = without_brackets(receiver.host().unwrap_or_default());
         let host = ServerName::try_from(host.to_owned())?;
-        let connector = TlsConnector::from(tls.client());
+        let connector = TlsConnector::from(tls.client_config());
         let stream = connector.connect(host, stream).await?;
         if self.proxy.is_none() {
             let version = stream.get_ref().1.protocol_version();
@@ -133,7 +129,7 @@ async fn tunnel(
         let name = proxy_name(proxy);
         match error.is_parse() {
             true => proxy_error(&format!("{name} does not speak HTTP/1: is it a proxy?")),
-            false => proxy_error(&connection_error(&name, &error, str::to_owned)),
+            false => proxy_error(&connection_error(&name, &error, sanitize)),
         }
     };
     let host = receiver.host().unwrap_or_default();
@@ -178,7 +174,7 @@ pub(super) fn refused(proxy: &ProxyConfig, status: StatusCode, receiver: &Uri) -
         }
         _ => format!(
             "{name} does not connect to {}: HTTP {status}",
-            self::name(receiver)
+            host_and_port(receiver)
         ),
     })
 }

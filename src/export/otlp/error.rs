@@ -8,12 +8,12 @@ use super::stream::TOO_MUCH;
 use crate::export::export_result::{ErrorKind, ExportError};
 use crate::visible::is_control;
 
-/// Describes why the connection to `name` failed, by the most specific cause of the whole chain. `hide` removes the
-/// secrets from quoted texts, because HTTP/2 errors repeat the message of the receiver.
+/// Describes why the connection to `name` failed, by the most specific cause of the whole chain. `quote` makes the text
+/// of an unknown cause safe to display.
 pub(super) fn connection_error(
     name: &str,
     error: &(dyn Error + 'static),
-    hide: impl Fn(&str) -> String,
+    quote: impl Fn(&str) -> String,
 ) -> ExportError {
     let detail = flatten(error);
     if detail.contains(TOO_MUCH) {
@@ -52,7 +52,7 @@ pub(super) fn connection_error(
         // Some closed connections are reported without the system's error.
         let text = match detail.contains("connection closed") {
             true => format!("connection closed by {name}"),
-            false => format!("connection to {name} failed: {}", hide(&detail)),
+            false => format!("connection to {name} failed: {}", quote(&detail)),
         };
         (ErrorKind::Broken, text)
     });

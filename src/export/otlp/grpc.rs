@@ -3,13 +3,13 @@
 use ::http::header::{CONTENT_TYPE, HeaderValue, TE};
 use ::http::{HeaderMap, StatusCode};
 use bytes::{BufMut, Bytes, BytesMut};
-use prost::Message;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess;
 use tokio::time::Instant;
 
 use super::gzip;
 use super::http_client::Answer;
 use super::receiver::Receiver;
-use super::status::{self, ExportResponse};
+use super::status;
 use crate::export::export_result::{Delivery, ErrorKind, ExportError, ExportResult, FailureClass};
 use crate::signal::Signal;
 
@@ -63,7 +63,7 @@ pub(super) fn outcome(receiver: &Receiver, answer: Answer) -> ExportResult {
     match body.trailers() {
         Some(trailers) if trailers.contains_key("grpc-status") => {
             status::grpc(receiver, trailers)?;
-            status::success(receiver, response(headers, &body.to_bytes()))
+            status::success(receiver, partial_success(headers, &body.to_bytes()))
         }
         _ => Err(broken(receiver, "ended its response without a gRPC status")),
     }
@@ -93,15 +93,15 @@ fn grpc_timeout(deadline: Instant) -> String {
     }
 }
 
-/// Parses the message of a successful call; returns `None` if it cannot be read.
-fn response(headers: &HeaderMap, answer: &[u8]) -> Option<ExportResponse> {
+/// Returns the partial success of a successful call, if there is one that can be read.
+fn partial_success(headers: &HeaderMap, answer: &[u8]) -> Option<ExportLogsPartialSuccess> {
     let (prefix, message) = answer.split_at_checked(PREFIX)?;
     let is_gzip = headers
         .get("grpc-encoding")
         .is_some_and(|encoding| encoding == "gzip");
     match prefix {
-        [0, ..] => ExportResponse::decode(message).ok(),
-        [1, ..] if is_gzip => ExportResponse::decode(&*gzip::decompress(message)?).ok(),
+        [0, ..] => status::partial_success(message),
+        [1, ..] if is_gzip => status::partial_success(&gzip::decompress(message)?),
         _ => None,
     }
 }

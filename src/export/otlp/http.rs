@@ -3,12 +3,13 @@
 use ::http::HeaderMap;
 use ::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http_body_util::Collected;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess;
 use prost::Message;
 use serde_json::Value;
 
 use super::http_client::Answer;
 use super::receiver::Receiver;
-use super::status::{self, ExportResponse, PartialSuccess, Status};
+use super::status::{self, Status};
 use crate::config::otlp::Protocol;
 use crate::export::export_result::{ErrorAnswer, ExportResult, FailureClass};
 
@@ -39,13 +40,13 @@ pub(super) fn outcome(receiver: &Receiver, answer: Answer) -> ExportResult {
     // The status decides: a body that is broken, too long or late adds nothing.
     let body = answer.body.map(Collected::to_bytes).unwrap_or_default();
     if status.is_success() {
-        return status::success(receiver, response(headers, &body));
+        return status::success(receiver, partial_success(headers, &body));
     }
     // Redirects are not followed: the configured endpoint must be corrected.
     if status.is_redirection() {
         let what = format!("HTTP {} (redirects are not followed)", status.as_u16());
-        let error = receiver.answered(ErrorAnswer::Redirect, &what, "");
-        return Err(error.with_class(FailureClass::Rejected));
+        let (answer, class) = (ErrorAnswer::Redirect, FailureClass::Rejected);
+        return Err(receiver.answered(answer, class, &what, ""));
     }
     status::http(receiver, status, headers, &message(headers, &body))
 }
@@ -79,11 +80,10 @@ fn message(headers: &HeaderMap, body: &[u8]) -> String {
     }
 }
 
-/// Parses the message of a successful response; returns `None` if it cannot be read, or is JSON without `partialSuccess`.
-/// Both are a full success.
-fn response(headers: &HeaderMap, body: &[u8]) -> Option<ExportResponse> {
+/// Returns the partial success of a successful response, if there is one that can be read.
+fn partial_success(headers: &HeaderMap, body: &[u8]) -> Option<ExportLogsPartialSuccess> {
     match content_type(headers) {
-        PROTOBUF => ExportResponse::decode(body).ok(),
+        PROTOBUF => status::partial_success(body),
         JSON => {
             let body: Value = serde_json::from_slice(body).ok()?;
             let partial = body.get("partialSuccess")?;
@@ -93,11 +93,9 @@ fn response(headers: &HeaderMap, body: &[u8]) -> Option<ExportResponse> {
                 count => count.as_i64(),
             });
             let message = partial.get("errorMessage").and_then(Value::as_str);
-            Some(ExportResponse {
-                partial_success: Some(PartialSuccess {
-                    rejected: rejected.unwrap_or(0),
-                    error_message: message.unwrap_or_default().to_owned(),
-                }),
+            Some(ExportLogsPartialSuccess {
+                rejected_log_records: rejected.unwrap_or(0),
+                error_message: message.unwrap_or_default().to_owned(),
             })
         }
         _ => None,

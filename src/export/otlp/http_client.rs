@@ -30,11 +30,13 @@ use crate::lock::lock;
 /// The longest wait for the body of a success after its head. The status decides, and the body only adds details.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A pool of connections.
 type Connections = legacy::Client<Connector, Body>;
 
 /// A client that connects when it is first used, and keeps its connections alive.
 pub(super) struct HttpClient {
     pub(super) connector: Connector,
+    /// The pool, which is replaced after a failure.
     connections: Mutex<Connections>,
     is_http_2: bool,
     /// True after the first response. Before that, a broken connection may be caused by a wrong port.
@@ -129,9 +131,9 @@ impl HttpClient {
 
     /// Describes why the connection failed, with a guess if the port may speak another protocol.
     fn explain(&self, receiver: &Receiver, error: &(dyn Error + 'static)) -> ExportError {
-        let is_secure = self.connector.tls.is_some();
         let failed = receiver.failed(self.connector.tls.as_deref(), error);
-        if failed.kind() != ErrorKind::Broken {
+        // A receiver that has responded speaks the configured protocol.
+        if failed.kind() != ErrorKind::Broken || self.answered.load(Ordering::Relaxed) {
             return failed;
         }
         let detail = flatten(error);
@@ -143,23 +145,22 @@ impl HttpClient {
             "unexpected message",
         ];
         let is_other_protocol = signs.iter().any(|sign| detail.contains(sign));
-        let what = match (is_other_protocol, self.is_http_2) {
-            (true, true) => format!("{} does not speak HTTP/2", receiver.name),
-            (true, false) => format!("{} does not speak HTTP/1.1", receiver.name),
+        let version = if self.is_http_2 { "HTTP/2" } else { "HTTP/1.1" };
+        let what = match is_other_protocol {
+            true => format!("{} does not speak {version}", receiver.name),
             // Other servers close the connection.
-            (false, _) => failed.to_string(),
+            false => failed.to_string(),
         };
-        let is_new = !self.answered.load(Ordering::Relaxed);
-        let guess = match (self.is_http_2, is_secure) {
-            (true, _) if !is_new || !is_other_protocol && detail.contains("http2 error") => {
-                return failed;
-            }
-            (true, true) => "an OTLP/gRPC endpoint",
-            (true, false) => "an OTLP/gRPC endpoint without TLS",
-            (false, true) if is_other_protocol => "an OTLP/gRPC endpoint",
-            (false, false) if is_other_protocol => "an OTLP/gRPC or https:// endpoint",
-            (false, false) if is_new => "an https:// endpoint",
-            (false, _) => return failed,
+        let is_secure = self.connector.tls.is_some();
+        let guess = match (self.is_http_2, is_other_protocol) {
+            // The receiver speaks HTTP/2.
+            (true, false) if detail.contains("http2 error") => return failed,
+            (true, _) if is_secure => "an OTLP/gRPC endpoint",
+            (true, _) => "an OTLP/gRPC endpoint without TLS",
+            (false, true) if is_secure => "an OTLP/gRPC endpoint",
+            (false, true) => "an OTLP/gRPC or https:// endpoint",
+            (false, false) if is_secure => return failed,
+            (false, false) => "an https:// endpoint",
         };
         ExportError::new(ErrorKind::Broken, format!("{what}: is it {guess}?"))
     }

@@ -10,12 +10,11 @@
 //! | `gzip.rs` | compression of requests, decompression of responses |
 //! | `grpc.rs`, `http.rs` | the two mappings of OTLP to HTTP |
 //! | `http_client.rs` | connections that are kept alive, deadlines |
-//! | `connector.rs`, `connect.rs`, `resolve.rs`, `stream.rs` | a connection: proxy, TLS, TCP, name resolution, read limit |
+//! | `connector.rs`, `tcp.rs`, `resolve.rs`, `stream.rs` | a connection: proxy and TLS, TCP, name resolution, read limit |
 //! | `status.rs`, `retry_after.rs`, `retry_info.rs` | outcomes of responses |
 //! | `receiver.rs`, `secrets.rs`, `error.rs`, `tls_error.rs` | texts of errors, without secrets |
 
 mod client;
-mod connect;
 mod connector;
 mod error;
 mod grpc;
@@ -29,13 +28,14 @@ mod retry_info;
 mod secrets;
 mod status;
 mod stream;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod tls_error;
 mod url;
 
 pub(crate) use client::Client;
-pub(crate) use connect::Observed;
+pub(crate) use tcp::Observed;
 
 /// The user agent of requests.
 const AGENT: &str = concat!("claude-code-telemetry/", env!("CARGO_PKG_VERSION"));

@@ -11,7 +11,7 @@ use super::tls_error;
 use crate::config::otlp::{Header, OtlpConfig, Protocol};
 use crate::config::pairs::is_reserved;
 use crate::config::proxy::ProxyConfig;
-use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError};
+use crate::export::export_result::{ErrorAnswer, ErrorKind, ExportError, FailureClass};
 use crate::export::headers::Headers;
 use crate::export::tls::Tls;
 
@@ -32,7 +32,7 @@ impl Receiver {
     /// Creates the receiver of a configuration. The error is a sentence that says what is wrong with it.
     pub(super) fn new(config: &OtlpConfig) -> Result<Self, String> {
         let mut receiver = Self {
-            name: name(&config.endpoint),
+            name: host_and_port(&config.endpoint),
             headers: HeaderMap::new(),
             is_grpc: config.protocol == Protocol::Grpc,
             secrets: Secrets::default(),
@@ -47,7 +47,7 @@ impl Receiver {
             let mut content = HeaderValue::from_bytes(value.expose().as_bytes())
                 .map_err(|_| format!("the value of the header {key} cannot be sent"))?;
             content.set_sensitive(true);
-            receiver.secrets.add_header(value);
+            receiver.secrets.add_header(value.expose());
             // The protocol sets reserved headers itself.
             if !is_reserved(name.as_str()) {
                 receiver.headers.insert(name, content);
@@ -57,7 +57,7 @@ impl Receiver {
             receiver.name += " through ";
             receiver.name += &proxy_name(proxy);
             if let Some(authorization) = &proxy.authorization {
-                receiver.secrets.add_header(authorization);
+                receiver.secrets.add_header(authorization.expose());
             }
         }
         Ok(receiver)
@@ -67,7 +67,7 @@ impl Receiver {
     pub(super) fn with_headers(&self, dynamic: &Headers) -> Self {
         let mut receiver = self.clone();
         for header in dynamic.iter() {
-            receiver.secrets.add_header(&header.secret);
+            receiver.secrets.add_header(header.text());
         }
         for header in dynamic.sendable(self.is_grpc) {
             let (name, value) = (header.name.clone(), header.value.clone());
@@ -76,19 +76,24 @@ impl Receiver {
         receiver
     }
 
-    /// Returns a receiver's message that is safe to display; `None` if the message is empty.
-    pub(super) fn message_without_secrets(&self, message: &str) -> Option<String> {
-        let message = sanitize(&self.secrets.hide_in_quoted(message));
-        (!message.is_empty()).then_some(message)
+    /// Returns a text of the receiver that is safe to display: without secrets, on one line, and of limited length.
+    pub(super) fn quote(&self, text: &str) -> String {
+        sanitize(&self.secrets.hide_in(text))
     }
 
     /// Creates the error of a response: `what` happened, and the `message` of the receiver.
-    pub(super) fn answered(&self, answer: ErrorAnswer, what: &str, message: &str) -> ExportError {
-        let text = match self.message_without_secrets(message) {
-            Some(message) => format!("{what} from {}: {message}", self.name),
-            None => format!("{what} from {}", self.name),
+    pub(super) fn answered(
+        &self,
+        answer: ErrorAnswer,
+        class: FailureClass,
+        what: &str,
+        message: &str,
+    ) -> ExportError {
+        let text = match &*self.quote(message) {
+            "" => format!("{what} from {}", self.name),
+            message => format!("{what} from {}: {message}", self.name),
         };
-        ExportError::new(ErrorKind::Answered(answer), text)
+        ExportError::new(ErrorKind::Answered(answer), text).with_class(class)
     }
 
     /// Creates the error of a request that got no response between `started` and `deadline`.
@@ -100,23 +105,23 @@ impl Receiver {
 
     /// Creates the error of a connection that failed or could not be made.
     pub(super) fn failed(&self, tls: Option<&Tls>, error: &(dyn Error + 'static)) -> ExportError {
-        let known = chain(error).find_map(|cause| cause.downcast_ref::<ExportError>());
-        let known = known.cloned().unwrap_or_else(|| {
-            connection_error(&self.name, error, |message| {
-                self.secrets.hide_in_quoted(message)
-            })
-        });
-        let explained = tls
-            .filter(|_| known.kind() == ErrorKind::Broken)
-            .and_then(|tls| tls_error::explain(&self.name, tls, error));
-        let error = explained.unwrap_or(known);
-        let text = sanitize(&self.secrets.hide_in(&error.to_string()));
-        ExportError::new(error.kind(), text)
+        // The connector has explained its own errors.
+        if let Some(known) = chain(error).find_map(|cause| cause.downcast_ref::<ExportError>()) {
+            return known.clone();
+        }
+        // HTTP/2 errors repeat what the receiver said.
+        let failure = connection_error(&self.name, error, |detail| self.quote(detail));
+        match tls {
+            Some(tls) if failure.kind() == ErrorKind::Broken => {
+                tls_error::explain(&self.name, tls, error).unwrap_or(failure)
+            }
+            _ => failure,
+        }
     }
 }
 
 /// Returns the host and port of a URL, without user information, path and query, which may contain credentials.
-pub(super) fn name(url: &Uri) -> String {
+pub(super) fn host_and_port(url: &Uri) -> String {
     let host = url.host().unwrap_or_default();
     match url.port_u16() {
         Some(port) => format!("{host}:{port}"),

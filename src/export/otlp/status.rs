@@ -1,6 +1,9 @@
 //! Outcomes of responses, as defined by the OTLP specification.
 
 use ::http::{HeaderMap, StatusCode};
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsPartialSuccess, ExportLogsServiceResponse,
+};
 use prost::Message;
 
 use super::receiver::Receiver;
@@ -9,26 +12,6 @@ use super::retry_info::retry_delay;
 use crate::export::export_result::{
     Delivery, ErrorAnswer, ExportError, ExportResult, FailureClass,
 };
-
-/// `opentelemetry.proto.collector.*.v1.Export*ServiceResponse`. The three messages differ only in the name of one
-/// field, which protobuf does not send.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ExportResponse {
-    /// The partial success. Receivers may send it although they accepted everything.
-    #[prost(message, optional, tag = "1")]
-    pub(super) partial_success: Option<PartialSuccess>,
-}
-
-/// `opentelemetry.proto.collector.*.v1.Export*PartialSuccess`.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct PartialSuccess {
-    /// `rejected_data_points`, `rejected_log_records` or `rejected_spans`.
-    #[prost(int64, tag = "1")]
-    pub(super) rejected: i64,
-    /// The reason.
-    #[prost(string, tag = "2")]
-    pub(super) error_message: String,
-}
 
 /// `google.rpc.Status`, with which receivers explain a rejection. Only the fields that are read are declared,
 /// as bytes, so that a mistake in one does not make the other unreadable.
@@ -42,13 +25,24 @@ pub(super) struct Status {
     pub(super) details: Vec<Vec<u8>>,
 }
 
-/// Returns the outcome of a success, with the receiver's message. A response that cannot be read is a success too.
-pub(super) fn success(receiver: &Receiver, response: Option<ExportResponse>) -> ExportResult {
-    let partial = response.and_then(|response| response.partial_success);
+/// Returns the partial success in the response to a request of any signal: the responses differ only in the name of a
+/// field, which protobuf does not send. Returns `None` if the response cannot be read.
+pub(super) fn partial_success(response: &[u8]) -> Option<ExportLogsPartialSuccess> {
+    ExportLogsServiceResponse::decode(response)
+        .ok()?
+        .partial_success
+}
+
+/// Returns the outcome of a success, with the receiver's message. Receivers may send a partial success although they
+/// accepted everything.
+pub(super) fn success(
+    receiver: &Receiver,
+    partial: Option<ExportLogsPartialSuccess>,
+) -> ExportResult {
     let partial = partial.unwrap_or_default();
     Ok(Delivery {
-        rejected: u64::try_from(partial.rejected).unwrap_or(0),
-        message: receiver.message_without_secrets(&partial.error_message),
+        rejected: u64::try_from(partial.rejected_log_records).unwrap_or(0),
+        message: Some(receiver.quote(&partial.error_message)).filter(|text| !text.is_empty()),
         standard_path: None,
     })
 }
@@ -60,24 +54,29 @@ pub(super) fn http(
     headers: &HeaderMap,
     message: &str,
 ) -> ExportResult {
-    let answer = match status {
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ErrorAnswer::NotFound,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorAnswer::Unauthenticated,
-        _ => ErrorAnswer::Other,
-    };
-    let error = receiver.answered(answer, &format!("HTTP {}", status.as_u16()), message);
-    Err(error.with_class(match status {
+    let (answer, class) = match status {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+            (ErrorAnswer::NotFound, FailureClass::Rejected)
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            (ErrorAnswer::Unauthenticated, FailureClass::Unauthenticated)
+        }
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => FailureClass::Retryable {
-            after: retry_after(headers),
-        },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureClass::Unauthenticated,
-        StatusCode::PAYLOAD_TOO_LARGE => FailureClass::TooLarge,
-        _ if is_too_large(message) => FailureClass::TooLarge,
-        _ => FailureClass::Rejected,
-    }))
+        | StatusCode::GATEWAY_TIMEOUT => {
+            let after = retry_after(headers);
+            (ErrorAnswer::Other, FailureClass::Retryable { after })
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => (ErrorAnswer::Other, FailureClass::TooLarge),
+        _ => (ErrorAnswer::Other, FailureClass::Rejected),
+    };
+    let class = match class {
+        FailureClass::Rejected if is_too_large(message) => FailureClass::TooLarge,
+        _ => class,
+    };
+    let what = format!("HTTP {}", status.as_u16());
+    Err(receiver.answered(answer, class, &what, message))
 }
 
 /// The gRPC status codes, as the specification writes them. The number of a code is its index.
@@ -112,26 +111,28 @@ pub(super) fn grpc(receiver: &Receiver, trailers: &HeaderMap) -> Result<(), Expo
     let number = number.and_then(|number| number.parse::<usize>().ok());
     let code = *number.and_then(|n| CODES.get(n)).unwrap_or(&"UNKNOWN");
     let message = percent_decode(text("grpc-message"));
-    let (answer, hint) = match code {
-        "OK" => return Ok(()),
-        "UNAUTHENTICATED" | "PERMISSION_DENIED" => (ErrorAnswer::Unauthenticated, ""),
-        "UNIMPLEMENTED" => (
-            ErrorAnswer::Unimplemented,
-            " (is it an OTLP/gRPC endpoint that takes this signal?)",
-        ),
-        _ => (ErrorAnswer::Other, ""),
-    };
-    let error = receiver.answered(answer, &format!("gRPC {code}{hint}"), &message);
     let after = retry_delay(trailers);
-    Err(error.with_class(match code {
-        "RESOURCE_EXHAUSTED" | "OUT_OF_RANGE" if is_too_large(&message) => FailureClass::TooLarge,
+    let (answer, class) = match code {
+        "OK" => return Ok(()),
+        "UNAUTHENTICATED" | "PERMISSION_DENIED" => {
+            (ErrorAnswer::Unauthenticated, FailureClass::Unauthenticated)
+        }
+        "UNIMPLEMENTED" => (ErrorAnswer::Unimplemented, FailureClass::Rejected),
+        "RESOURCE_EXHAUSTED" | "OUT_OF_RANGE" if is_too_large(&message) => {
+            (ErrorAnswer::Other, FailureClass::TooLarge)
+        }
         // Without a retry delay, the resource is not expected to become available again.
-        "RESOURCE_EXHAUSTED" if after.is_none() => FailureClass::Rejected,
+        "RESOURCE_EXHAUSTED" if after.is_none() => (ErrorAnswer::Other, FailureClass::Rejected),
         "RESOURCE_EXHAUSTED" | "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "OUT_OF_RANGE"
-        | "UNAVAILABLE" | "DATA_LOSS" => FailureClass::Retryable { after },
-        "UNAUTHENTICATED" | "PERMISSION_DENIED" => FailureClass::Unauthenticated,
-        _ => FailureClass::Rejected,
-    }))
+        | "UNAVAILABLE" | "DATA_LOSS" => (ErrorAnswer::Other, FailureClass::Retryable { after }),
+        _ => (ErrorAnswer::Other, FailureClass::Rejected),
+    };
+    let hint = match answer {
+        ErrorAnswer::Unimplemented => " (is it an OTLP/gRPC endpoint that takes this signal?)",
+        _ => "",
+    };
+    let what = format!("gRPC {code}{hint}");
+    Err(receiver.answered(answer, class, &what, &message))
 }
 
 /// Returns the text of a `grpc-message`. Broken escapes stay as they are.

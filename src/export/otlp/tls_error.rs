@@ -4,7 +4,7 @@ use std::error::Error;
 
 use rustls::{CertificateError, Error as TlsError};
 
-use super::error::{chain, flatten};
+use super::error::{chain, flatten, sanitize};
 use crate::export::export_result::{ErrorKind, ExportError, TlsFailure};
 use crate::export::server_verifier::{is_marked_as_authority, is_of_old_version, webpki_error};
 use crate::export::tls::Tls;
@@ -32,25 +32,49 @@ pub(super) fn explain(name: &str, tls: &Tls, error: &(dyn Error + 'static)) -> O
 /// Explains why the receiver's certificate was rejected.
 fn certificate(name: &str, tls: &Tls, problem: &CertificateError) -> (TlsFailure, String) {
     let (failure, what) = match problem {
-        CertificateError::UnknownIssuer => (TlsFailure::UnknownAuthority, match tls.trust_variable() {
-            None => "is not signed by a known authority: set OTEL_EXPORTER_OTLP_CERTIFICATE".into(),
-            Some(variable) => format!(
-                "is not signed by a known authority: the file of {variable} does not hold its authority"
-            ),
-        }),
-        CertificateError::NotValidForName => (TlsFailure::OtherNames, "is for other names".to_owned()),
+        CertificateError::UnknownIssuer => (
+            TlsFailure::UnknownAuthority,
+            match tls.trust_variable() {
+                None => "is not signed by a known authority: set OTEL_EXPORTER_OTLP_CERTIFICATE"
+                    .to_owned(),
+                Some(variable) => format!(
+                    "is not signed by a known authority: the file of {variable} does not hold its \
+                     authority"
+                ),
+            },
+        ),
+        CertificateError::NotValidForName => {
+            (TlsFailure::OtherNames, "is for other names".to_owned())
+        }
         CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
             let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
-            (TlsFailure::OtherNames, format!("is for other names: {}", names.join(", ")))
+            let names = sanitize(&names.join(", "));
+            (
+                TlsFailure::OtherNames,
+                format!("is for other names: {names}"),
+            )
         }
         // `openssl req -x509` sets the mark by default.
-        marked if is_marked_as_authority(marked) => (TlsFailure::MarkedAsAuthority, match tls.trust_variable() {
-            None => "is marked as an authority's (CA:TRUE): set OTEL_EXPORTER_OTLP_CERTIFICATE to a file that holds it, or use one without the mark".to_owned(),
-            Some(variable) => format!(
-                "is marked as an authority's (CA:TRUE) and is not in the file of {variable}: add it there, or use one without the mark"
-            ),
-        }),
-        old if is_of_old_version(old) => (TlsFailure::OldVersion, "has X.509 version 1 (or that of its issuer), which holds no names to verify: use version 3 with a subjectAltName".to_owned()),
+        marked if is_marked_as_authority(marked) => (
+            TlsFailure::MarkedAsAuthority,
+            match tls.trust_variable() {
+                None => {
+                    "is marked as an authority's (CA:TRUE): set OTEL_EXPORTER_OTLP_CERTIFICATE \
+                         to a file that holds it, or use one without the mark"
+                        .to_owned()
+                }
+                Some(variable) => format!(
+                    "is marked as an authority's (CA:TRUE) and is not in the file of {variable}: \
+                     add it there, or use one without the mark"
+                ),
+            },
+        ),
+        old if is_of_old_version(old) => (
+            TlsFailure::OldVersion,
+            "has X.509 version 1 (or that of its issuer), which holds no names to verify: use \
+             version 3 with a subjectAltName"
+                .to_owned(),
+        ),
         other => (TlsFailure::Certificate, rejection(other)),
     };
     (failure, format!("the certificate of {name} {what}"))

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ::http::Uri;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::receiver::name;
+use super::receiver::host_and_port;
 use crate::config::otlp::OtlpConfig;
 
 /// The ASCII characters of a path that a request line must not contain. Non-ASCII characters are always escaped.
@@ -41,7 +41,10 @@ pub(super) fn request_url(config: &OtlpConfig) -> Result<Uri, String> {
     } else {
         normalized(endpoint)
     };
-    url.map_err(|reason| format!("{} cannot be an OTLP endpoint: {reason}", name(endpoint)))
+    url.map_err(|reason| {
+        let name = host_and_port(endpoint);
+        format!("{name} cannot be an OTLP endpoint: {reason}")
+    })
 }
 
 /// Returns the URL without user information, normalized and escaped.
@@ -118,7 +121,9 @@ fn number(text: &str) -> Option<u32> {
         _ => (text, 10),
     };
     match digits {
+        // As in browsers, `0x` is zero.
         "" if radix == 16 => Some(0),
+        // `from_str_radix` accepts a sign.
         _ if digits.starts_with('+') => None,
         _ => u32::from_str_radix(digits, radix).ok(),
     }

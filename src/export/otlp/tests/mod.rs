@@ -117,7 +117,7 @@ mod prelude {
                 .unwrap();
             let client = {
                 let _inside = runtime.enter();
-                Client::new(Signal::Logs, &config).unwrap()
+                Client::new(Signal::Logs, &config, None).unwrap()
             };
             let body = client.encode(logs("Fix the bug").encode_to_vec().into());
             Self {

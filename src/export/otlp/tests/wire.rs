@@ -86,7 +86,7 @@ fn each_signal_arrives_unchanged() {
             let config = config(protocol, signal, &receiver.endpoint());
             fixture.client = {
                 let _inside = fixture.runtime.enter();
-                Client::new(signal, &config).unwrap()
+                Client::new(signal, &config, None).unwrap()
             };
             fixture.body = body;
             assert_eq!(fixture.send(), DELIVERED);
@@ -322,7 +322,7 @@ fn invalid_endpoint_or_header_is_reported_without_secrets() {
             .build()
             .unwrap();
         let _inside = runtime.enter();
-        Client::new(Signal::Logs, &config).err()
+        Client::new(Signal::Logs, &config, None).err()
     };
     let valid = "http://user:secret@localhost:4317/base?key=secret";
     assert_eq!(build(valid, &[("a", "b")]), None);
@@ -399,7 +399,7 @@ fn generated_server_accepts_the_requests() {
     fixture.client = {
         let _inside = fixture.runtime.enter();
         let config = config(Protocol::Grpc, Signal::Traces, &endpoint);
-        Client::new(Signal::Traces, &config).unwrap()
+        Client::new(Signal::Traces, &config, None).unwrap()
     };
     let outcome = fixture.send();
     assert!(class(&outcome) == FailureClass::Rejected, "{outcome:?}");

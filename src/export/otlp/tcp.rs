@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::error::{connection_error, flatten};
+use super::error::{connection_error, flatten, sanitize};
 use super::resolve::resolve;
 use crate::config::endpoint::port;
 use crate::export::command::sleep_until_optional;
@@ -47,8 +47,7 @@ pub(crate) struct Observed {
     pub(crate) tls: Option<String>,
 }
 
-/// Connects to the host of a URL, which errors call `name`, and records the addresses. `timeout` is the timeout of the
-/// export attempt that needs the connection. It only limits the pauses between addresses: the attempt ends the wait by
+/// Connects to the host of a URL, which errors call `name`, and records the addresses. The caller ends the wait by
 /// dropping the future.
 ///
 /// # Errors
@@ -57,7 +56,6 @@ pub(crate) struct Observed {
 pub(super) async fn connect(
     url: &Uri,
     name: &str,
-    timeout: Duration,
     observed: &Mutex<Observed>,
 ) -> Result<TcpStream, ExportError> {
     *lock(observed) = Observed::default();
@@ -71,28 +69,27 @@ pub(super) async fn connect(
         ExportError::new(ErrorKind::Connect, text)
     })?;
     lock(observed).addresses.clone_from(&addresses);
-    let stream = connect_to_any(&addresses, timeout)
+    let stream = connect_to_any(&addresses)
         .await
-        .map_err(|error| connection_error(name, &error, str::to_owned))?;
+        .map_err(|error| connection_error(name, &error, sanitize))?;
     lock(observed).connected = stream.peer_addr().ok();
     Ok(stream)
 }
 
-/// Connects to the address that accepts the connection first. The pauses are short enough that every address is tried
-/// before `timeout`.
+/// Connects to the address that accepts the connection first.
 ///
 /// # Errors
 ///
 /// Returns the first error if all addresses fail.
-async fn connect_to_any(addresses: &[SocketAddr], timeout: Duration) -> io::Result<TcpStream> {
-    let longest_pause = timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+async fn connect_to_any(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut waiting = interleaved(addresses).into_iter();
     let mut attempts = JoinSet::new();
     let mut error = None;
     loop {
-        let address = waiting.next();
-        address.map(|address| attempts.spawn(TcpStream::connect(address)));
-        let pause = address.map(|_| Instant::now() + PAUSE.min(longest_pause));
+        let pause = waiting.next().map(|address| {
+            attempts.spawn(TcpStream::connect(address));
+            Instant::now() + PAUSE
+        });
         tokio::select! {
             biased;
             attempt = attempts.join_next() => match attempt {
@@ -145,18 +142,15 @@ mod tests {
         let hole = full_backlog(([127, 0, 0, 1], 0)).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
         let listens = listener.local_addr().unwrap();
-        let limit = Duration::from_secs(60);
-        let stream = connect_to_any(&[hole.address, listens], limit)
-            .await
-            .unwrap();
+        let stream = connect_to_any(&[hole.address, listens]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), listens);
 
         // Without another address, the attempt continues until its caller drops it.
         let addresses = [hole.address];
-        let limited = connect_to_any(&addresses, limit);
+        let limited = connect_to_any(&addresses);
         let limited = tokio::time::timeout(Duration::from_millis(50), limited);
         assert!(limited.await.is_err());
-        let error = connect_to_any(&[], limit).await;
+        let error = connect_to_any(&[]).await;
         assert_eq!(error.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
