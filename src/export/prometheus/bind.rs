@@ -5,9 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddr
 
 use crate::config::PrometheusConfig;
 
-/// The number of further free ports that are tried, if the free port of the first address is in use on the second.
-const FREE_PORTS: usize = 16;
-
 /// Binds the configured port, or else the first free port of the range that the host allows. The error is a sentence
 /// that says why no port can be bound.
 ///
@@ -20,7 +17,7 @@ pub(super) fn bind(config: &PrometheusConfig) -> Result<Vec<TcpListener>, String
     let others = range.filter(|port| *port != config.port && *port != 0);
     let mut first = None;
     for port in std::iter::once(config.port).chain(others) {
-        match bind_all(&addresses, port) {
+        match bind_each(&addresses, port) {
             Ok(listeners) => return Ok(listeners),
             Err(error) => _ = first.get_or_insert(error),
         }
@@ -55,22 +52,8 @@ fn addresses(host: &str) -> Result<Vec<IpAddr>, Error> {
     Ok(all)
 }
 
-/// Binds one port on all of `addresses` that this machine has.
-fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, Error> {
-    let mut result = bind_each(addresses, port);
-    // A port that the system chooses is known to be free on the first address only.
-    for _ in 0..FREE_PORTS {
-        match result {
-            Err(ref error) if port == 0 && error.kind() == ErrorKind::AddrInUse => {
-                result = bind_each(addresses, port);
-            }
-            _ => break,
-        }
-    }
-    result
-}
-
-/// Binds one port on each address. Returns an error if the port is in use on any address, or no address can be bound.
+/// Binds one port on each address that this machine has. Returns an error if the port is in use on any address, or no
+/// address can be bound.
 fn bind_each(addresses: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, Error> {
     let mut listeners = Vec::new();
     let mut missing = Error::from(ErrorKind::AddrNotAvailable);
