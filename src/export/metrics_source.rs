@@ -32,8 +32,6 @@ pub(crate) struct PushReader {
     batches: Vec<Vec<Sample>>,
     /// The time of the last collection.
     time: u64,
-    /// True if the current collection contains ended series.
-    has_ended: bool,
     /// True from the beginning of a pass, in which the pipeline delivers everything recorded so far, until the
     /// collection of this pass.
     wanted: bool,
@@ -50,7 +48,6 @@ impl PushReader {
             resource_and_scope: ResourceAndScope::new(&[], "", ""),
             batches: Vec::new(),
             time: 0,
-            has_ended: false,
             wanted: false,
             unacknowledged: Arc::default(),
         }
@@ -183,13 +180,12 @@ impl Source for PushReader {
         let samples = self.batches.pop().unwrap_or_default();
         self.unacknowledged.release(samples.len(), 0);
         for sample in samples {
-            self.has_ended |= sample.ended.is_some();
             sample.acknowledge(self.reader, self.time);
             if self.temporality != Temporality::Cumulative {
                 sample.counter.start_at_delivered(self.reader);
             }
         }
-        if self.unacknowledged.items() == 0 && std::mem::take(&mut self.has_ended) {
+        if self.batches.is_empty() {
             self.registry.remove_ended();
         }
     }
