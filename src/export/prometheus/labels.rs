@@ -35,20 +35,16 @@ pub(super) fn labels<'a>(
         .collect()
 }
 
-/// Returns the label names that the series of a metric can have without custom attributes.
-pub(super) fn own_names(metric: &Metric) -> Vec<String> {
-    let own = STANDARD_ATTRIBUTES.iter().chain(metric.attributes);
-    own.map(|attribute| name(attribute.name)).collect()
-}
-
-/// Converts custom attributes of a series to labels. Attributes whose label name is in `own_names` are omitted: they
-/// never replace or extend a label of the series.
+/// Converts custom attributes of a metric's series to labels. Attributes whose label name is one of the series' own
+/// labels are omitted: they never replace or extend one.
 pub(super) fn custom<'a>(
     attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
-    own_names: &[String],
+    metric: &Metric,
 ) -> Vec<(String, String)> {
+    let own = STANDARD_ATTRIBUTES.iter().chain(metric.attributes);
+    let own: Vec<String> = own.map(|attribute| name(attribute.name)).collect();
     let mut labels = labels(attributes);
-    labels.retain(|(name, _)| !own_names.contains(name));
+    labels.retain(|(name, _)| !own.contains(name));
     labels
 }
 
@@ -85,6 +81,6 @@ mod tests {
         ];
         let expected = [("a_b", "1;2"), ("team", "x")];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(custom(attributes, &own_names(METRICS[0])), expected);
+        assert_eq!(custom(attributes, METRICS[0]), expected);
     }
 }

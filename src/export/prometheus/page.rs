@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -30,14 +31,17 @@ pub(super) fn render(samples: &[Sample], resource: &[(String, String)]) -> Bytes
         // The format allows each set of labels once, and custom attributes of several configurations can have the same
         // labels.
         let mut rows: BTreeMap<String, f64> = BTreeMap::new();
-        let own_names = labels::own_names(metric);
-        for sample in samples {
-            let custom = sample.counter.standard.custom.iter();
-            let custom = custom.map(|(key, value)| (&**key, &**value));
-            let mut row = String::new();
-            push_labels(&mut row, &own_labels(sample));
-            push_labels(&mut row, &labels::custom(custom, &own_names));
-            *rows.entry(row).or_default() += sample.value;
+        // Usually all series of a metric share their custom attributes, which are then converted once.
+        for samples in samples.chunk_by(has_same_custom) {
+            let attributes = samples[0].counter.standard.custom.iter();
+            let attributes = attributes.map(|(key, value)| (&**key, &**value));
+            let custom = labels::custom(attributes, metric);
+            for sample in samples {
+                let mut row = String::new();
+                push_labels(&mut row, &own_labels(sample));
+                push_labels(&mut row, &custom);
+                *rows.entry(row).or_default() += sample.value;
+            }
         }
         for (labels, value) in rows {
             let _ = writeln!(page, "{name}{{{labels}}} {value}");
@@ -48,6 +52,10 @@ pub(super) fn render(samples: &[Sample], resource: &[(String, String)]) -> Bytes
 
 fn metric(sample: &Sample) -> &'static Metric {
     sample.counter.series.metric()
+}
+
+fn has_same_custom(one: &Sample, next: &Sample) -> bool {
+    Arc::ptr_eq(&one.counter.standard.custom, &next.counter.standard.custom)
 }
 
 /// Returns the name of a counter: without a unit and with one `_total`, as published dashboards query it.
