@@ -13,27 +13,26 @@ pub(super) fn bind(config: &PrometheusConfig) -> Result<Vec<TcpListener>, String
     let host = &config.host;
     let addresses =
         addresses(host).map_err(|error| format!("{host} has no address to listen on: {error}"))?;
-    let range = config.ports.clone().into_iter().flatten();
-    let others = range.filter(|port| *port != config.port && *port != 0);
-    let mut first = None;
-    for port in std::iter::once(config.port).chain(others) {
-        match bind_each(&addresses, port) {
-            Ok(listeners) => return Ok(listeners),
-            Err(error) => _ = first.get_or_insert(error),
-        }
-    }
     let port = config.port;
+    let error = match bind_each(&addresses, port) {
+        Ok(listeners) => return Ok(listeners),
+        Err(error) => error,
+    };
+    let range = config.ports.clone().into_iter().flatten();
+    let mut others = range.filter(|other| *other != port && *other != 0);
+    if let Some(listeners) = others.find_map(|other| bind_each(&addresses, other).ok()) {
+        return Ok(listeners);
+    }
     let and_range = match &config.ports {
         Some(ports) => format!(", and so are all from {} to {}", ports.start(), ports.end()),
         None => String::new(),
     };
-    Err(match first {
-        Some(error) if error.kind() == ErrorKind::AddrInUse => format!(
+    Err(match error.kind() {
+        ErrorKind::AddrInUse => format!(
             "port {port} of {host} is taken{and_range}, perhaps by another agent; set \
              OTEL_EXPORTER_PROMETHEUS_PORT to a free one"
         ),
-        Some(error) => format!("it cannot listen on port {port} of {host}{and_range}: {error}"),
-        None => format!("it cannot listen on {host}"),
+        _ => format!("it cannot listen on port {port} of {host}{and_range}: {error}"),
     })
 }
 
