@@ -13,7 +13,7 @@ use super::source::SourceConfig;
 
 /// The longest pause between two attempts while a caller waits, or while the exporter is to end by a deadline, unless
 /// the receiver asks for a longer one.
-const PATIENCE: Duration = Duration::from_millis(200);
+const LONGEST_AWAITED_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest pause that a receiver can ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
@@ -276,8 +276,12 @@ impl Control {
                 return Err(Interruption::Replaced);
             }
             let end_of_all = self.end();
-            let hurry = !self.waiting.is_empty() || end_of_all.is_some();
-            let own = if hurry { own.min(PATIENCE) } else { own };
+            let is_awaited = !self.waiting.is_empty() || end_of_all.is_some();
+            let own = if is_awaited {
+                own.min(LONGEST_AWAITED_PAUSE)
+            } else {
+                own
+            };
             // `Retry-After: 0` must not cause retries without a pause.
             let shortest = own.min(SHORTEST_RETRY_AFTER);
             let wait = retry_after.map_or(own, |wait| wait.clamp(shortest, LONGEST_RETRY_AFTER));

@@ -34,7 +34,7 @@ pub(crate) struct PushReader {
     time: u64,
     /// True from the beginning of a pass, in which the pipeline delivers everything recorded so far, until the
     /// collection of this pass.
-    wanted: bool,
+    is_requested: bool,
     /// The number of points of the current collection that are not acknowledged.
     unacknowledged: Arc<QueueDepth>,
 }
@@ -48,7 +48,7 @@ impl PushReader {
             resource_and_scope: ResourceAndScope::new(&[], "", ""),
             batches: Vec::new(),
             time: 0,
-            wanted: false,
+            is_requested: false,
             unacknowledged: Arc::default(),
         }
     }
@@ -135,11 +135,11 @@ impl Source for PushReader {
     }
 
     fn begin(&mut self) {
-        self.wanted = true;
+        self.is_requested = true;
     }
 
     fn batch(&mut self, max_bytes: usize) -> Option<Batch> {
-        if self.batches.is_empty() && std::mem::take(&mut self.wanted) {
+        if self.batches.is_empty() && std::mem::take(&mut self.is_requested) {
             self.collect();
         }
         let mut samples = self.batches.pop()?;
@@ -171,7 +171,7 @@ impl Source for PushReader {
         let lost = self.registry.undelivered(self.reader);
         self.registry.remove_reader(self.reader);
         self.batches.clear();
-        self.wanted = false;
+        self.is_requested = false;
         self.unacknowledged.set(0);
         lost
     }

@@ -21,7 +21,7 @@ use crate::thread;
 pub(crate) type Job = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 /// The longest time that the private thread stays for diagnostics that the host has not taken yet.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const LAST_DIAGNOSTICS: Duration = Duration::from_millis(500);
 
 /// The pause between two attempts to start the thread or its runtime while no caller requests a start.
 const RESTART: Duration = Duration::from_secs(5);
@@ -246,7 +246,7 @@ fn drive(
                 else => break,
             }
         }
-        let _ = tokio::time::timeout(LAST_WORDS, diagnostics.wait_until_delivered()).await;
+        let _ = tokio::time::timeout(LAST_DIAGNOSTICS, diagnostics.wait_until_delivered()).await;
     });
     // A blocked console must not keep the thread alive.
     runtime.shutdown_background();

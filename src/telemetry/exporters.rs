@@ -53,8 +53,7 @@ pub(crate) struct Exporters {
 }
 
 impl Exporters {
-    /// Creates the exporters, all of them off. `custom` replaces the OTLP and console exporters of the library's own
-    /// data, whatever the configuration asks for.
+    /// Creates the exporters, all of them off.
     pub(super) fn new(
         service: Service,
         registry: &Arc<Registry>,
@@ -255,7 +254,7 @@ fn metrics(
         Some(undelivered),
     );
     let registry = Arc::clone(registry);
-    // Called when the exporter is turned on; nothing is left to do after that.
+    // The reader takes measurements as soon as it is added, so no work is left for after the opening.
     let open = move || {
         registry.add_reader(reader);
         None
