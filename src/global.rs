@@ -1,6 +1,5 @@
 //! The global telemetry of a program, for binaries that would otherwise pass it through every function.
 
-use std::fmt;
 use std::sync::OnceLock;
 
 use crate::telemetry::Telemetry;
@@ -48,22 +47,9 @@ pub fn global() -> &'static Telemetry {
 }
 
 /// The error of [`set_global`] when a global telemetry is already set.
-#[derive(Clone)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the global telemetry is set already; set it once, at the beginning of `main`")]
 pub struct AlreadySet {
     /// The rejected telemetry.
     pub telemetry: Telemetry,
 }
-
-impl fmt::Debug for AlreadySet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AlreadySet")
-    }
-}
-
-impl fmt::Display for AlreadySet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the global telemetry is set already; set it once, at the beginning of `main`")
-    }
-}
-
-impl std::error::Error for AlreadySet {}

@@ -26,13 +26,16 @@ pub(crate) type AfterOpening = Box<dyn FnOnce()>;
 pub(crate) struct ExporterHandle {
     counters: Arc<ExporterCounters>,
     desired: Arc<watch::Sender<DesiredState>>,
-    /// Lets the source take data, when the exporter is turned on. It is called with the lock of the desired state, for
-    /// which the thread of all exporters may wait, so it must not block; the work that it returns may.
+    /// A function that lets the source take data, called when the exporter is turned on. The caller holds the lock of
+    /// the desired state, for which the thread of all exporters may wait, so the function must not block. The work that
+    /// it returns may block, and is done without the lock.
     open: Box<dyn Fn() -> Option<AfterOpening> + Send>,
     /// The task that drives the exporter; `None` once it was started, when the exporter was first turned on.
     task: Option<(UnboundedSender<Command>, Job)>,
     /// True if the current configuration asks for the exporter, and the exporter is available.
     on: bool,
+    /// The reason why an exporter that the current configuration asks for is unavailable.
+    unavailable: Option<String>,
     /// True if a configuration has ever asked for the exporter.
     was_configured: bool,
 }
@@ -61,6 +64,7 @@ impl ExporterHandle {
             open: Box::new(open),
             task: Some((commands, Box::new(move || Box::pin(pipeline.run())))),
             on: false,
+            unavailable: None,
             was_configured: false,
         }
     }
@@ -119,18 +123,20 @@ impl ExporterHandle {
         }
     }
 
-    /// Marks the exporter as one that the current configuration does not ask for, or that is unavailable for a reason.
-    /// It takes data until it is [turned off](Self::turn_off).
-    pub(crate) fn mark_off(&mut self, reason: Option<&String>) {
-        self.was_configured |= reason.is_some();
+    /// Marks the exporter as one that the current configuration does not ask for, or that is `unavailable` for a reason.
+    /// The exporter takes data until it is [turned off](Self::turn_off).
+    pub(crate) fn mark_off(&mut self, unavailable: Option<String>) {
+        self.was_configured |= unavailable.is_some();
+        self.unavailable = unavailable;
         self.on = false;
     }
 
     /// Turns the exporter off if it is marked. Its remaining data is still delivered, until the deadline.
-    pub(crate) fn turn_off(&self, deadline: Instant, reason: Option<String>) {
-        if self.is_on() {
+    pub(crate) fn turn_off(&mut self, deadline: Instant) {
+        if self.on {
             return;
         }
+        let reason = self.unavailable.take();
         self.desired.send_if_modified(|desired| match desired {
             DesiredState::On(config) => {
                 *desired = DesiredState::Draining {
@@ -184,7 +190,7 @@ mod tests {
         counters.listens_on(vec![address]);
         for _ in 0..2 {
             handle.mark_off(None);
-            handle.turn_off(Instant::now(), None);
+            handle.turn_off(Instant::now());
         }
         handle.turn_on(config, &runtime);
         let health = counters.snapshot();

@@ -32,11 +32,9 @@ pub(crate) struct PushReader {
     batches: Vec<Vec<Sample>>,
     /// The time of the last collection.
     time: u64,
-    /// True if the current collection contains ended series.
-    has_ended: bool,
     /// True from the beginning of a pass, in which the pipeline delivers everything recorded so far, until the
     /// collection of this pass.
-    wanted: bool,
+    is_requested: bool,
     /// The number of points of the current collection that are not acknowledged.
     unacknowledged: Arc<QueueDepth>,
 }
@@ -50,8 +48,7 @@ impl PushReader {
             resource_and_scope: ResourceAndScope::new(&[], "", ""),
             batches: Vec::new(),
             time: 0,
-            has_ended: false,
-            wanted: false,
+            is_requested: false,
             unacknowledged: Arc::default(),
         }
     }
@@ -138,11 +135,11 @@ impl Source for PushReader {
     }
 
     fn begin(&mut self) {
-        self.wanted = true;
+        self.is_requested = true;
     }
 
     fn batch(&mut self, max_bytes: usize) -> Option<Batch> {
-        if self.batches.is_empty() && std::mem::take(&mut self.wanted) {
+        if self.batches.is_empty() && std::mem::take(&mut self.is_requested) {
             self.collect();
         }
         let mut samples = self.batches.pop()?;
@@ -174,7 +171,7 @@ impl Source for PushReader {
         let lost = self.registry.undelivered(self.reader);
         self.registry.remove_reader(self.reader);
         self.batches.clear();
-        self.wanted = false;
+        self.is_requested = false;
         self.unacknowledged.set(0);
         lost
     }
@@ -183,13 +180,12 @@ impl Source for PushReader {
         let samples = self.batches.pop().unwrap_or_default();
         self.unacknowledged.release(samples.len(), 0);
         for sample in samples {
-            self.has_ended |= sample.ended.is_some();
             sample.acknowledge(self.reader, self.time);
             if self.temporality != Temporality::Cumulative {
                 sample.counter.start_at_delivered(self.reader);
             }
         }
-        if self.unacknowledged.items() == 0 && std::mem::take(&mut self.has_ended) {
+        if self.batches.is_empty() {
             self.registry.remove_ended();
         }
     }

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
+use super::BoxFuture;
 use super::backoff::Backoff;
-use super::blocking;
+use super::blocking::{self, BlockingError};
 use super::command::sleep_until_optional;
 use super::control::{Control, DesiredState, Interruption};
 use super::export_result::{Accepted, Delivery, ExportError, ExportResult, FailureClass};
@@ -21,12 +22,9 @@ use crate::config::variables;
 use crate::diagnostics::Diagnostics;
 use crate::health::ExporterCounters;
 
-/// The longest pause between two attempts to start the thread on which an exporter is built.
-const LONGEST_BUILD_PAUSE: Duration = Duration::from_secs(5);
-
 /// The longest time that a request in flight may take after its receiver was replaced: the receiver may have the data,
 /// and gets a moment to acknowledge it. Data that is not acknowledged by then is sent to the new receiver.
-const SETTLE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(2);
 
 /// The number of turns of the runtime that are enough for an answer to pass from the socket through the tasks of its
 /// connection to the task that waits for it.
@@ -114,10 +112,10 @@ impl Pipeline {
     }
 
     /// Ends the active exporter. Waits for that at most until nothing may be sent any more ([`Control::end`]), or for
-    /// [`SETTLE`] if it was replaced. Releases callers at their deadlines meanwhile.
+    /// [`GRACE`] if it was replaced. Releases callers at their deadlines meanwhile.
     async fn close(&mut self) {
         if let Some(active) = self.active.take() {
-            let _ = self.control.attempt(active.close(), SETTLE, || false).await;
+            let _ = self.control.attempt(active.close(), GRACE, || false).await;
         }
     }
 
@@ -127,15 +125,13 @@ impl Pipeline {
             while self.control.has_news() {
                 self.apply().await;
             }
-            let is_on = self.active.is_some();
-            let is_due = is_on && (self.control.is_draining() || self.source.is_full());
-            if self.control.is_requested() || is_due {
+            if self.control.is_requested() || self.control.is_draining() {
                 return;
             }
             tokio::select! {
                 () = self.control.changed() => {}
-                () = self.source.filled(), if is_on => return,
-                () = sleep_until_optional(self.due), if is_on => return,
+                () = self.source.filled(), if self.active.is_some() => return,
+                () = sleep_until_optional(self.due) => return,
             }
         }
     }
@@ -150,17 +146,12 @@ impl Pipeline {
         // Repeated changes must not postpone an export that is due.
         let due = Instant::now() + self.interval;
         self.due = self.due.into_iter().chain([due]).min();
-        // An exporter that could not be built is built again when the configuration asks for it again.
-        let is_other = self.control.replace(&config.exporter) || self.active.is_none();
-        if is_other && !self.counters.is_off() {
+        if self.control.replace(&config.exporter) || self.active.is_none() {
             self.build(config.exporter).await;
-        }
-        if self.active.is_none() && !self.control.has_news() {
-            self.turn_off(None);
         }
     }
 
-    /// Replaces the exporter.
+    /// Replaces the exporter. If the other one cannot be built, the exporter is off until the next configuration.
     async fn build(&mut self, settings: ExporterSettings) {
         self.close().await;
         let error = match self.build_exporter(settings).await {
@@ -173,14 +164,15 @@ impl Pipeline {
             Err(Interruption::Deadline) => "the shutdown came before it was ready".to_owned(),
             Err(Interruption::Replaced) => return,
         };
-        if !self.control.is_draining() && self.turn_off(Some(&error)) {
+        let is_draining = self.control.is_draining();
+        if self.turn_off(Some(&error)) && !is_draining {
             let report = format!("{} are off: {error}", self.counters.name());
             self.diagnostics.report_later(report);
         }
     }
 
-    /// Builds an exporter. One that may read certificates is built on a thread that may block, so that this thread
-    /// keeps every deadline.
+    /// Builds an exporter. An exporter that may read certificates is built on another thread, so that reading delays
+    /// no other exporter and no deadline.
     async fn build_exporter(
         &mut self,
         settings: ExporterSettings,
@@ -189,14 +181,25 @@ impl Pipeline {
         if !settings.may_block() {
             return Ok(settings.build(signal));
         }
-        let mut backoff = Backoff::new(LONGEST_BUILD_PAUSE);
+        self.retry(|_| {
+            let settings = settings.clone();
+            blocking::spawn(move || settings.build(signal))
+        })
+        .await
+    }
+
+    /// Does work on another thread, and tries again if no thread is available. Releases callers at their deadlines
+    /// meanwhile.
+    async fn retry<T>(
+        &mut self,
+        mut work: impl FnMut(&mut dyn Source) -> BoxFuture<'_, Result<T, BlockingError>>,
+    ) -> Result<T, Interruption> {
+        let mut backoff = Backoff::new(self.interval);
         loop {
-            let attempt_settings = settings.clone();
-            let build = blocking::spawn(move || attempt_settings.build(signal));
-            match self.control.meanwhile(build).await? {
-                Ok(built) => return Ok(built),
+            match self.control.meanwhile(work(&mut *self.source)).await? {
+                Ok(done) => return Ok(done),
                 Err(error) => {
-                    self.failed(error.to_string(), "it is tried again, and data waits");
+                    self.failed(error.to_string());
                     self.control.pause(backoff.next(), None).await?;
                 }
             }
@@ -211,22 +214,19 @@ impl Pipeline {
         // The lock of the desired state excludes a change meanwhile: items that are recorded after a change must not be
         // dropped.
         desired.send_if_modified(|desired| {
-            match (&mut *desired, error) {
+            let reason = match desired {
                 // A newer draining state has a later deadline, and items that the last pass did not cover.
-                (DesiredState::Draining { reason, .. }, _) if !self.control.has_news() => {
-                    let reason = reason.take();
-                    self.counters.turned_off(self.source.discard(), reason);
-                    // Both assignments drop the exporter's configuration, and so release the headers helper.
-                    *desired = DesiredState::Off;
-                    self.control.current = None;
-                }
-                (DesiredState::On(_), Some(error)) if !self.control.has_news() => {
-                    self.counters.stays_off(self.source.discard(), error);
-                }
-                _ => return false,
-            }
-            is_off = true;
+                _ if self.control.has_news() => return false,
+                DesiredState::Draining { reason, .. } => reason.take(),
+                DesiredState::On(_) if error.is_some() => error.map(str::to_owned),
+                DesiredState::On(_) | DesiredState::Off => return false,
+            };
+            self.counters.turned_off(self.source.discard(), reason);
+            // Both assignments drop the exporter's configuration, and so release the headers helper.
+            *desired = DesiredState::Off;
+            self.control.current = None;
             self.due = None;
+            is_off = true;
             false
         });
         is_off
@@ -238,26 +238,14 @@ impl Pipeline {
         if let Some(active) = self.active.clone() {
             self.source.begin();
             loop {
-                self.prepare().await?;
+                self.retry(|source| source.prepare()).await?;
                 let Some(batch) = self.source.batch(active.max_bytes()) else {
                     break;
                 };
                 self.deliver(&active, batch).await?;
-                self.report_losses(false);
             }
         }
         self.control.release(true);
-        Ok(())
-    }
-
-    /// Lets the source prepare the data of the next requests, and retries if no thread is available for that. Releases
-    /// callers at their deadlines meanwhile.
-    async fn prepare(&mut self) -> Result<(), Interruption> {
-        let mut backoff = Backoff::new(self.interval);
-        while let Err(error) = self.control.meanwhile(self.source.prepare()).await? {
-            self.failed(error.to_string(), "it is tried again, and data waits");
-            self.control.pause(backoff.next(), None).await?;
-        }
         Ok(())
     }
 
@@ -288,7 +276,7 @@ impl Pipeline {
             };
             match error.class() {
                 FailureClass::Retryable { after } => {
-                    self.failed(error.to_string(), "data waits and is sent again");
+                    self.failed(error.to_string());
                     self.control.pause(backoff.next(), after).await?;
                     self.counters.retried();
                 }
@@ -320,7 +308,7 @@ impl Pipeline {
         let flag = Arc::clone(&accepted);
         attempt.spawn(async move { exporter.export(body, deadline, &flag).await });
         let outcome = Box::pin(attempt.join_next());
-        match self.control.attempt(outcome, SETTLE, is_accepted).await {
+        match self.control.attempt(outcome, GRACE, is_accepted).await {
             Ok(outcome) => Ok(flatten(outcome)),
             Err(interruption) => match last_outcome(&mut attempt).await {
                 Some(outcome) => Ok(outcome),
@@ -332,8 +320,8 @@ impl Pipeline {
     }
 
     /// Counts a failed attempt, and reports it if it is the first one.
-    fn failed(&self, error: String, consequence: &str) {
-        let report = format!("{error}; {consequence}");
+    fn failed(&self, error: String) {
+        let report = format!("{error}; it is tried again, and data waits");
         if self.counters.failed(error) {
             self.report(report);
         }
@@ -377,8 +365,10 @@ impl Pipeline {
 /// Ends the pipeline, also after a panic: undelivered items are lost, and new items are not kept.
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        self.counters.ended_by_panic();
         self.counters.shut_down();
+        if std::thread::panicking() {
+            self.counters.ended_by_panic();
+        }
         self.control.release_all(false);
         // Releases the headers helper.
         self.control.desired.send_replace(DesiredState::Off);

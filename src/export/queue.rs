@@ -81,7 +81,7 @@ impl<T> Queue<T> {
     }
 
     /// Returns true if the queue holds enough items to be exported before the interval ends.
-    pub(crate) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         let items = self.items.len();
         // An item may be counted and not inserted yet. A push that reaches a limit wakes the exporter after the
         // insertion.
@@ -100,7 +100,9 @@ impl<T> Queue<T> {
 
     /// Waits until the queue holds enough items or bytes to be exported before the interval ends.
     pub(crate) async fn filled(&self) {
-        self.wake.notified().await;
+        if !self.is_full() {
+            self.wake.notified().await;
+        }
     }
 }
 

@@ -134,10 +134,6 @@ impl<T: Encode> Source for QueueSource<T> {
         self.release(sizes.into_iter())
     }
 
-    fn is_full(&self) -> bool {
-        self.queue.is_full()
-    }
-
     fn filled(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.queue.filled())
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use super::suppression::{self, SuppressedScope};
 use super::{BoxFuture, Command, Incomplete, Waiter};
 use crate::diagnostics::Diagnostics;
-use crate::fork::Process;
 use crate::health::ExporterCounters;
 use crate::lock::lock;
 use crate::thread;
@@ -22,7 +21,7 @@ use crate::thread;
 pub(crate) type Job = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 /// The longest time that the private thread stays for diagnostics that the host has not taken yet.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const LAST_DIAGNOSTICS: Duration = Duration::from_millis(500);
 
 /// The pause between two attempts to start the thread or its runtime while no caller requests a start.
 const RESTART: Duration = Duration::from_secs(5);
@@ -36,7 +35,6 @@ pub(crate) struct Runtime {
     state: Mutex<State>,
     counters: Vec<Arc<ExporterCounters>>,
     diagnostics: Arc<Diagnostics>,
-    process: Process,
 }
 
 #[derive(Default)]
@@ -57,19 +55,6 @@ impl State {
     }
 }
 
-/// Leaks the state in a forked child. The thread at the other end of the channels does not exist there, and the locks
-/// of the channels may stay locked.
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        if !self.process.is_current() {
-            let state = self.state.get_mut();
-            std::mem::forget(std::mem::take(
-                state.unwrap_or_else(PoisonError::into_inner),
-            ));
-        }
-    }
-}
-
 impl Runtime {
     /// Creates a handle without a running thread. `counters` are those of all exporters that may exist.
     pub(crate) fn new(counters: Vec<Arc<ExporterCounters>>, diagnostics: Arc<Diagnostics>) -> Self {
@@ -82,7 +67,6 @@ impl Runtime {
             }),
             counters,
             diagnostics,
-            process: Process::current(),
         }
     }
 
@@ -162,7 +146,7 @@ impl Runtime {
                 drive(runtime, jobs, &diagnostics);
             }
         })?;
-        // Built only now: without a thread, it would be dropped here, where another runtime may be current.
+        // The runtime is built only now: without a thread, it would be dropped here, where another runtime may be current.
         let runtime = suppression::runtime()?;
         Ok(move |jobs| drop(sender.send((runtime, jobs))))
     }
@@ -262,7 +246,7 @@ fn drive(
                 else => break,
             }
         }
-        let _ = tokio::time::timeout(LAST_WORDS, diagnostics.wait_until_delivered()).await;
+        let _ = tokio::time::timeout(LAST_DIAGNOSTICS, diagnostics.wait_until_delivered()).await;
     });
     // A blocked console must not keep the thread alive.
     runtime.shutdown_background();

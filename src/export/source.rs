@@ -60,11 +60,6 @@ pub(crate) trait Source: Send {
     /// Drops all undelivered items, and returns their number.
     fn discard(&mut self) -> u64;
 
-    /// Returns true if the source holds enough data to begin a pass before the interval ends.
-    fn is_full(&self) -> bool {
-        false
-    }
-
     /// Waits until the source holds enough data to begin a pass before the interval ends.
     fn filled(&self) -> BoxFuture<'_, ()> {
         Box::pin(pending())

@@ -101,11 +101,6 @@ impl ExporterCounters {
         format!("{} ({})", self.signal, self.exporter)
     }
 
-    /// Returns true if the exporter has ended, or could not be built.
-    pub(crate) fn is_off(&self) -> bool {
-        self.waiting.is_off()
-    }
-
     /// Counts items that were dropped because the queue was full.
     pub(crate) fn queue_full(&self, items: u64) {
         self.queue_full.fetch_add(items, Ordering::Relaxed);
@@ -148,11 +143,9 @@ impl ExporterCounters {
         }
     }
 
-    /// Records that the task of the exporter ended, if a panic is the reason.
+    /// Records that the exporter has ended because of a panic.
     pub(crate) fn ended_by_panic(&self) {
-        if std::thread::panicking() {
-            self.turned_off(0, Some("it ended because of an internal error".to_owned()));
-        }
+        self.turned_off(0, Some("it ended because of an internal error".to_owned()));
     }
 
     /// Records that attempts can be made from now on: the next failure is one of the receiver, and is reported.
@@ -181,25 +174,18 @@ impl ExporterCounters {
         }
     }
 
-    /// Records that the configuration no longer requests the exporter, or that it cannot be built any more, with the
-    /// reason `why`. `lost` items of the queue are dropped.
+    /// Records that the configuration no longer requests the exporter, or that it cannot be built, with the reason
+    /// `why`. `lost` items of the queue are dropped, and no more are accepted. An item that is recorded at this moment
+    /// stays in the queue, and counts as dropped at the end.
     pub(crate) fn turned_off(&self, lost: u64, why: Option<String>) {
         let health = &mut self.progress().health;
+        self.waiting.set_off(true);
         health.addresses.clear();
         health.dropped.shutdown += lost;
         match why {
             Some(why) => drop(health.fail(&why, ExporterState::Off)),
             None => health.state = ExporterState::ShutDown,
         }
-    }
-
-    /// Records that the exporter cannot be built: `lost` items of the queue are dropped, and no more are accepted. An
-    /// item recorded concurrently stays in the queue and counts at the end.
-    pub(crate) fn stays_off(&self, lost: u64, reason: &str) {
-        let health = &mut self.progress().health;
-        self.waiting.set_off(true);
-        health.dropped.shutdown += lost;
-        health.fail(reason, ExporterState::Off);
     }
 
     /// Ends the exporter. Items that were not delivered are dropped.
@@ -284,7 +270,11 @@ impl ExporterCounters {
     fn undelivered(&self) -> Option<u64> {
         let undelivered = self.undelivered.as_ref()?;
         // After the end of the exporter, these items are counted as dropped.
-        Some(if self.is_off() { 0 } else { undelivered() })
+        Some(if self.waiting.is_off() {
+            0
+        } else {
+            undelivered()
+        })
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {

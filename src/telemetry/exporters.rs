@@ -53,8 +53,7 @@ pub(crate) struct Exporters {
 }
 
 impl Exporters {
-    /// Creates the exporters, all of them off. `custom` replaces the OTLP and console exporters of the library's own
-    /// data, whatever the configuration asks for.
+    /// Creates the exporters, all of them off.
     pub(super) fn new(
         service: Service,
         registry: &Arc<Registry>,
@@ -114,41 +113,39 @@ impl Exporters {
             number_encoding: config.number_encoding,
         });
         let helper = self.headers_helper(config, runtime);
-        let mut all = std::mem::take(&mut self.all);
-        for handle in &mut all {
+        let handles = self.all.iter();
+        let settings =
+            handles.map(|handle| self.settings(config, handle, &source, helper.as_ref()));
+        let settings: Vec<_> = settings.collect();
+        for (handle, settings) in self.all.iter_mut().zip(settings) {
             let (signal, kind) = (handle.counters().signal(), handle.counters().exporter());
-            match self.settings(config, signal, kind, &source, helper.as_ref()) {
-                None => handle.mark_off(config.unavailable_reason(signal, kind).as_ref()),
-                Some(exporter) => {
-                    let interval = config.of(signal).interval;
-                    let source = Arc::clone(&source);
-                    let config = PipelineConfig {
-                        exporter,
-                        interval,
-                        source,
-                    };
-                    handle.turn_on(config, runtime);
-                }
-            }
+            let Some(exporter) = settings else {
+                handle.mark_off(config.unavailable_reason(signal, kind));
+                continue;
+            };
+            let config = PipelineConfig {
+                exporter,
+                interval: config.of(signal).interval,
+                source: Arc::clone(&source),
+            };
+            handle.turn_on(config, runtime);
         }
-        self.all = all;
     }
 
     /// Returns the settings of an exporter; `None` when the configuration does not ask for it, or it is unavailable.
     fn settings(
         &self,
         config: &Config,
-        signal: Signal,
-        exporter: Exporter,
+        handle: &ExporterHandle,
         source: &SourceConfig,
         helper: Option<&Arc<Helper>>,
     ) -> Option<ExporterSettings> {
-        let signal = config.of(signal);
+        let signal = config.of(handle.counters().signal());
         let otlp = || {
             let otlp = Box::new(signal.otlp.clone()?);
             Some(ExporterSettings::Otlp(otlp, helper.cloned()))
         };
-        match (exporter, &self.custom) {
+        match (handle.counters().exporter(), &self.custom) {
             (Exporter::Otlp, Some(custom)) => Some(ExporterSettings::Custom(Arc::clone(custom))),
             (Exporter::Console, Some(_)) => None,
             (Exporter::Otlp, None) | (Exporter::HostOtlp, _) => otlp(),
@@ -166,13 +163,11 @@ impl Exporters {
         }
     }
 
-    /// Turns off the marked exporters, and records why those are unavailable that cannot be built. Their queued items are
-    /// still delivered, within the limit.
-    pub(super) fn turn_off(&mut self, config: &Config, limit: Duration) {
+    /// Turns off the marked exporters. Their queued items are still delivered, within the limit.
+    pub(super) fn turn_off(&mut self, limit: Duration) {
         let deadline = Instant::now() + limit;
-        for handle in &self.all {
-            let (signal, kind) = (handle.counters().signal(), handle.counters().exporter());
-            handle.turn_off(deadline, config.unavailable_reason(signal, kind));
+        for handle in &mut self.all {
+            handle.turn_off(deadline);
         }
     }
 
@@ -195,7 +190,7 @@ impl Exporters {
         let others = std::mem::replace(&mut self.all, handles);
         self.turn_on(config, runtime);
         // Records why an exporter is unavailable.
-        self.turn_off(config, Duration::ZERO);
+        self.turn_off(Duration::ZERO);
         self.all.splice(0..0, others);
         self.host = Some(Box::new(providers));
     }
@@ -257,7 +252,7 @@ fn metrics(
         Some(undelivered),
     );
     let registry = Arc::clone(registry);
-    // Called when the exporter is turned on; nothing is left to do after that.
+    // The reader takes measurements as soon as it is added, so no work is left for after the opening.
     let open = move || {
         registry.add_reader(reader);
         None

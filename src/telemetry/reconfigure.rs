@@ -104,7 +104,7 @@ impl Handle {
         // The signals must be stored last: sessions that began while telemetry was off have their attributes by then.
         state.signals.store(signals, Ordering::Release);
         wait_for_stragglers(&old);
-        exporters.turn_off(&config, old.config.get(&SHUTDOWN_TIMEOUT));
+        exporters.turn_off(old.config.get(&SHUTDOWN_TIMEOUT));
         true
     }
 }

@@ -105,33 +105,24 @@ impl fmt::Display for Report {
                 self.lost_amounts
             ));
         }
-        match self.dropped_handles {
-            0 => {}
-            1 => lines.push(
-                "1 handle was dropped without an outcome; this is right if its call was canceled"
-                    .to_owned(),
-            ),
-            many => lines.push(format!(
-                "{many} handles were dropped without an outcome; this is right if their calls were \
-                 canceled"
-            )),
-        }
-        match self.requests_without_cost {
-            0 => {}
-            1 => lines
-                .push("1 request was sent with cost 0, because its cost is not known".to_owned()),
-            many => lines.push(format!(
-                "{many} requests were sent with cost 0, because their cost is not known"
-            )),
-        }
+        lines.extend(counted(
+            self.dropped_handles,
+            "handle was dropped without an outcome; this is right if its call was canceled",
+            "handles were dropped without an outcome; this is right if their calls were canceled",
+        ));
+        lines.extend(counted(
+            self.requests_without_cost,
+            "request was sent with cost 0, because its cost is not known",
+            "requests were sent with cost 0, because their cost is not known",
+        ));
         if !self.in_time {
             lines.push("not everything was delivered in time".to_owned());
         }
-        match self.warnings {
-            0 => {}
-            1 => lines.push("1 warning about the configuration:".to_owned()),
-            many => lines.push(format!("{many} warnings about the configuration:")),
-        }
+        lines.extend(counted(
+            self.warnings as u64,
+            "warning about the configuration:",
+            "warnings about the configuration:",
+        ));
         let warnings = self.config_warnings.iter().take(self.warnings);
         lines.extend(warnings.map(|warning| format!("- {}", shortened(warning.to_string()))));
         let more = self.warnings.saturating_sub(MAX_WARNINGS);
@@ -156,6 +147,15 @@ fn nothing_is_left(exporters: &[ExporterHealth]) -> bool {
         let is_counted = !health.exporter.is_host() || health.signal != Signal::Metrics;
         is_counted && health.is_complete()
     })
+}
+
+/// Returns a count with its text in the singular or the plural; `None` if the count is 0.
+fn counted(count: u64, singular: &str, plural: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {singular}")),
+        _ => Some(format!("{count} {plural}")),
+    }
 }
 
 /// Truncates the text of a warning, which can contain a long value.

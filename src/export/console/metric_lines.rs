@@ -1,7 +1,7 @@
 //! The lines of metrics, one for each data point.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use serde_json::Value;
 
-use super::object::{Member, Object, double, host_scope, object, resource};
+use super::object::{Member, Members, Object, double, host_scope, object, write_line};
 use crate::clock::iso8601;
 use crate::schema::scope;
 
@@ -21,17 +21,15 @@ pub(super) fn metric_lines(request: &ExportMetricsServiceRequest) -> Vec<u8> {
         for metrics in &group.scope_metrics {
             for metric in &metrics.metrics {
                 for point in points(metric) {
-                    let mut line = point.line(metric, metrics.scope.as_ref());
-                    line.push(("resource", resource(group.resource.as_ref())));
-                    Object(line).write_line(&mut out);
+                    let scope = host_scope(metrics.scope.as_ref(), scope::METRICS);
+                    let line = point.line(metric, scope.is_some());
+                    write_line(&mut out, line, scope, group.resource.as_ref());
                 }
             }
         }
     }
     out
 }
-
-type Members<'a> = Vec<(&'a str, Member<'a>)>;
 
 /// A data point of any type of metric.
 struct Point<'a> {
@@ -46,14 +44,13 @@ struct Point<'a> {
 }
 
 impl<'a> Point<'a> {
-    fn line(self, metric: &'a Metric, scope: Option<&'a InstrumentationScope>) -> Members<'a> {
-        let scope = host_scope(scope, scope::METRICS);
+    fn line(self, metric: &'a Metric, is_host: bool) -> Members<'a> {
         let mut line = vec![
             ("signal", "metrics".into()),
             ("time", iso8601(self.time).into()),
             ("name", metric.name.as_str().into()),
         ];
-        if scope.is_some() {
+        if is_host {
             line.extend(self.kind);
         }
         line.extend(self.values);
@@ -67,7 +64,6 @@ impl<'a> Point<'a> {
             line.push(("start", iso8601(self.start).into()));
         }
         line.push(("attributes", object(self.attributes)));
-        line.extend(scope.map(|scope| ("scope", scope)));
         line
     }
 }
@@ -172,6 +168,7 @@ fn counts<'a>(counts: &[u64]) -> Member<'a> {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
     use opentelemetry_proto::tonic::metrics::v1::{
         ExponentialHistogram, ResourceMetrics, ScopeMetrics,
     };

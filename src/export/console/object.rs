@@ -13,8 +13,11 @@ use serde_json::ser::Formatter;
 
 use crate::visible::is_control;
 
+/// The names and values of the members of an object, in order.
+pub(super) type Members<'a> = Vec<(&'a str, Member<'a>)>;
+
 /// A JSON object whose members keep their order. The order of a `serde_json::Map` depends on features of the host.
-pub(super) struct Object<'a>(pub(super) Vec<(&'a str, Member<'a>)>);
+pub(super) struct Object<'a>(pub(super) Members<'a>);
 
 /// A member of an object.
 #[derive(Serialize)]
@@ -43,13 +46,20 @@ impl Serialize for Object<'_> {
     }
 }
 
-impl Object<'_> {
-    pub(super) fn write_line(&self, out: &mut Vec<u8>) {
-        let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping);
-        // Writing to memory cannot fail, and every key is text.
-        if self.serialize(&mut serializer).is_ok() {
-            out.push(b'\n');
-        }
+/// Writes the line of an item: its own members, its [scope](host_scope) and its resource.
+pub(super) fn write_line<'a>(
+    out: &mut Vec<u8>,
+    mut line: Members<'a>,
+    scope: Option<Member<'a>>,
+    resource: Option<&'a Resource>,
+) {
+    line.extend(scope.map(|scope| ("scope", scope)));
+    let resource = resource.map_or(&[][..], |resource| &resource.attributes);
+    line.push(("resource", object(resource)));
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping);
+    // Writing to memory cannot fail, and every key is text.
+    if Object(line).serialize(&mut serializer).is_ok() {
+        out.push(b'\n');
     }
 }
 
@@ -108,10 +118,6 @@ pub(super) fn object(attributes: &[KeyValue]) -> Member<'_> {
         Some((attribute.key.as_str(), any(value)))
     });
     Member::Object(Object(members.collect()))
-}
-
-pub(super) fn resource(resource: Option<&Resource>) -> Member<'_> {
-    object(resource.map_or(&[], |resource| &resource.attributes))
 }
 
 /// Returns the instrumentation scope of a host instrument. Returns `None` for `catalog`, the scope of the catalog's own

@@ -57,7 +57,7 @@ pub(crate) fn handle(
         reader: ScrapeReader::new(PROMETHEUS_READER, Arc::clone(registry)).into(),
         is_unavailable: AtomicBool::new(false),
     });
-    let [counted, opened] = [(); 2].map(|()| Arc::clone(&series));
+    let (counted, opened) = (Arc::clone(&series), Arc::clone(&series));
     let counters = ExporterCounters::new(
         Signal::Metrics,
         Exporter::Prometheus,

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use super::labels::{self, name};
 use crate::metrics::Sample;
 use crate::schema::Metric;
-use crate::session_attributes::CustomAttributes;
 
 /// The media type of the text format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,12 +31,17 @@ pub(super) fn render(samples: &[Sample], resource: &[(String, String)]) -> Bytes
         // The format allows each set of labels once, and custom attributes of several configurations can have the same
         // labels.
         let mut rows: BTreeMap<String, f64> = BTreeMap::new();
-        let mut custom = CustomLabels::default();
-        for sample in samples {
-            let mut row = String::new();
-            push_labels(&mut row, &own_labels(sample));
-            push_labels(&mut row, custom.of(sample, metric));
-            *rows.entry(row).or_default() += sample.value;
+        // Usually all series of a metric share their custom attributes, which are then converted once.
+        for samples in samples.chunk_by(has_same_custom) {
+            let attributes = samples[0].counter.standard.custom.iter();
+            let attributes = attributes.map(|(key, value)| (&**key, &**value));
+            let custom = labels::custom(attributes, metric);
+            for sample in samples {
+                let mut row = String::new();
+                push_labels(&mut row, &own_labels(sample));
+                push_labels(&mut row, &custom);
+                *rows.entry(row).or_default() += sample.value;
+            }
         }
         for (labels, value) in rows {
             let _ = writeln!(page, "{name}{{{labels}}} {value}");
@@ -48,6 +52,10 @@ pub(super) fn render(samples: &[Sample], resource: &[(String, String)]) -> Bytes
 
 fn metric(sample: &Sample) -> &'static Metric {
     sample.counter.series.metric()
+}
+
+fn has_same_custom(one: &Sample, next: &Sample) -> bool {
+    Arc::ptr_eq(&one.counter.standard.custom, &next.counter.standard.custom)
 }
 
 /// Returns the name of a counter: without a unit and with one `_total`, as published dashboards query it.
@@ -64,27 +72,6 @@ fn own_labels(sample: &Sample) -> Vec<(String, &str)> {
     let standard = sample.counter.standard.standard();
     let own = standard.chain(sample.counter.series.attributes());
     own.map(|(key, value)| (name(key), value)).collect()
-}
-
-/// The custom labels of the last series. Usually all series of a metric have the same custom attributes, so they are
-/// converted once.
-#[derive(Default)]
-struct CustomLabels {
-    attributes: Option<CustomAttributes>,
-    labels: Vec<(String, String)>,
-}
-
-impl CustomLabels {
-    fn of(&mut self, sample: &Sample, metric: &Metric) -> &[(String, String)] {
-        let custom = &sample.counter.standard.custom;
-        let is_known = |known: &CustomAttributes| Arc::ptr_eq(known, custom);
-        if !self.attributes.as_ref().is_some_and(is_known) {
-            let attributes = custom.iter().map(|(key, value)| (&**key, &**value));
-            self.labels = labels::custom(attributes, metric);
-            self.attributes = Some(Arc::clone(custom));
-        }
-        &self.labels
-    }
 }
 
 /// Appends labels to the list of a row.

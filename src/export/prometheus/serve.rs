@@ -80,7 +80,7 @@ impl Server {
                 Some(_) = open.join_next() => {}
                 accepted = listener.accept(), if open.len() < CONNECTIONS => match accepted {
                     Ok((stream, _)) => {
-                        open.spawn(Arc::clone(&self).answer(stream, is_loopback, closing.clone()));
+                        open.spawn(Arc::clone(&self).serve_connection(stream, is_loopback, closing.clone()));
                     }
                     Err(_) => sleep(AFTER_FAILURE).await,
                 }
@@ -91,7 +91,7 @@ impl Server {
     }
 
     /// Serves one connection.
-    async fn answer(
+    async fn serve_connection(
         self: Arc<Self>,
         stream: TcpStream,
         is_loopback: bool,
@@ -187,16 +187,14 @@ impl Server {
             return Ok(page);
         }
         let this = Arc::clone(self);
-        // The task holds the lock until the page is rendered, even if the client is gone. Otherwise two pages could be
-        // rendered at a time.
-        let made = tokio::spawn(async move {
-            // Rendering a page of many series takes long.
-            let page = blocking::spawn(move || this.render()).await;
-            let page = Arc::new(page.map_err(|error| error.to_string())?);
+        // Rendering a page of many series takes long. The thread holds the lock until the page is rendered, even if the
+        // client is gone. Otherwise two pages could be rendered at a time.
+        let page = blocking::spawn(move || {
+            let page = Arc::new(this.render());
             *last = Arc::downgrade(&page);
-            Ok(page)
+            page
         });
-        made.await.unwrap_or_else(|error| Err(error.to_string()))
+        page.await.map_err(|error| error.to_string())
     }
 
     fn render(&self) -> Rendered {
