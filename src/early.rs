@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::mem::size_of;
-use std::sync::atomic::Ordering;
-use std::sync::{Mutex, OnceLock};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::lock::lock;
+use crate::fork::Process;
 use crate::session::recorder::{Recordable, record_methods};
 use crate::session::{Recorder, Session};
 
@@ -14,6 +14,9 @@ use crate::session::{Recorder, Session};
 const MAX_RECORDS: usize = 1_024;
 /// The maximum size of the records that are kept, in bytes.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The time after which a forked child considers the lock orphaned. A living thread of the child holds it for less time
+/// than this; a thread that does not exist in the child never releases it.
+const ORPHANED_AFTER: Duration = Duration::from_millis(100);
 
 /// A buffer for records from before the start of the telemetry, which are recorded later with their original time.
 ///
@@ -42,12 +45,14 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// let report = early.deliver_to(&session);
 /// assert_eq!((report.delivered, report.lost), (1, 0));
 /// ```
-#[derive(Default)]
 #[must_use = "what is recorded here is dropped unless it is delivered"]
 pub struct EarlyRecords {
     queue: Mutex<EarlyQueue>,
     /// The recorder for all records after the delivery.
     recorder: OnceLock<Recorder>,
+    process: Process,
+    /// Set in a forked child if the lock is held by a thread that does not exist there.
+    orphaned: AtomicBool,
 }
 
 /// A record that waits for a recorder.
@@ -78,7 +83,12 @@ impl EarlyRecords {
 
     /// Creates an empty buffer.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            queue: Mutex::default(),
+            recorder: OnceLock::new(),
+            process: Process::current(),
+            orphaned: AtomicBool::new(false),
+        }
     }
 
     /// Records everything in the buffer, in order and with its original time, and passes all further records on
@@ -95,7 +105,11 @@ impl EarlyRecords {
     /// ```
     pub fn deliver_to(&self, session: &Session) -> EarlyReport {
         let recorder = session.recorder();
-        let mut queue = lock(&self.queue);
+        let Some(mut queue) = self.lock() else {
+            // In a forked child whose lock is orphaned, only later records reach the session.
+            let _ = self.recorder.set(recorder.clone());
+            return EarlyReport::default();
+        };
         if self.recorder.get().is_some() {
             return EarlyReport::default();
         }
@@ -126,7 +140,9 @@ impl EarlyRecords {
         if let Some(recorder) = self.recorder.get() {
             return record.record(recorder);
         }
-        let mut queue = lock(&self.queue);
+        let Some(mut queue) = self.lock() else {
+            return;
+        };
         // The delivery completed while this call waited for the lock.
         if let Some(recorder) = self.recorder.get() {
             drop(queue);
@@ -145,6 +161,30 @@ impl EarlyRecords {
         } else {
             queue.lost_measurements += 1;
         }
+    }
+
+    /// Locks the buffer. Returns `None` in a forked child if another thread held the lock at the fork.
+    fn lock(&self) -> Option<MutexGuard<'_, EarlyQueue>> {
+        if self.process.is_current() {
+            let queue = self.queue.lock();
+            return Some(queue.unwrap_or_else(PoisonError::into_inner));
+        }
+        let end = Instant::now() + ORPHANED_AFTER;
+        while !self.orphaned.load(Ordering::Relaxed) {
+            match self.queue.try_lock() {
+                Ok(queue) => return Some(queue),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::yield_now(),
+                Err(TryLockError::WouldBlock) => self.orphaned.store(true, Ordering::Relaxed),
+            }
+        }
+        None
+    }
+}
+
+impl Default for EarlyRecords {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
