@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
 use super::shorten::Shorten;
-use super::{Encode, Item};
+use super::Encode;
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
 use crate::content::Filtered;
@@ -38,8 +38,8 @@ pub(crate) struct Queued<R: ?Sized> {
     pub(crate) record: Filtered<R>,
 }
 
-/// An event, as queues hold it.
-pub(crate) type EventItem = Item<Queued<dyn EventRecord>>;
+/// An event, which the queues of all exporters share.
+pub(crate) type EventItem = Arc<Queued<dyn EventRecord>>;
 
 /// An encoder of events as log records.
 pub(crate) struct EventEncoder {
@@ -209,7 +209,7 @@ mod tests {
 
     fn item(values: Vec<Value<'static>>, time: u64, span: Option<bool>) -> EventItem {
         let text = |text: &str| Arc::<str>::from(text);
-        EventItem::Own(Box::new(Queued {
+        Arc::new(Queued {
             envelope: Envelope {
                 time,
                 sequence: time / 3,
@@ -230,7 +230,7 @@ mod tests {
                 }),
             },
             record: filtered(Anything(values)),
-        }))
+        })
     }
 
     /// Returns the log record of an event in the types of `opentelemetry-proto`, as a reference for the encoder.

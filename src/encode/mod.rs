@@ -1,15 +1,12 @@
 //! The encoding of events and spans as OTLP messages.
 
 pub(crate) mod events;
-mod item;
 pub(crate) mod message;
 pub(crate) mod protobuf;
 pub(crate) mod shorten;
 pub(crate) mod spans;
 #[cfg(test)]
 mod tests;
-
-pub(crate) use self::item::Item;
 
 use bytes::Bytes;
 use prost::Message;

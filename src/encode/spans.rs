@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
 use super::shorten::Shorten;
-use super::{Encode, Item};
+use super::Encode;
 use crate::content::Filtered;
 use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
@@ -53,8 +53,8 @@ pub(crate) struct Finished<R: ?Sized> {
     pub(crate) record: Filtered<R>,
 }
 
-/// A span, as queues hold it.
-pub(crate) type SpanItem = Item<Finished<dyn SpanRecord>>;
+/// A span, which the queues of all exporters share.
+pub(crate) type SpanItem = Arc<Finished<dyn SpanRecord>>;
 
 /// An encoder of spans as OTLP spans.
 pub(crate) struct SpanEncoder {
@@ -256,7 +256,7 @@ mod tests {
         times: (u64, u64),
         state: Option<&str>,
     ) -> SpanItem {
-        SpanItem::Own(Box::new(Finished {
+        Arc::new(Finished {
             context: TraceContext {
                 trace_state: state.map(Into::into),
                 ..TraceContext::root(IdGenerator::default())
@@ -266,7 +266,7 @@ mod tests {
             end: times.1,
             standard: Arc::default(),
             record: filtered(record),
-        }))
+        })
     }
 
     proptest! {
