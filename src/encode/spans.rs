@@ -8,12 +8,10 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
+use super::Encode;
 use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
-use super::shorten::Shorten;
-use super::Encode;
 use crate::content::Filtered;
-use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
 use crate::record::{Out, SpanAttributes, Value};
 use crate::schema::{self, key};
@@ -76,9 +74,9 @@ const USUAL_BYTES: usize = 512;
 
 impl Encode for SpanEncoder {
     type Item = SpanItem;
-    type Record = Vec<u8>;
+    type Message = Span;
 
-    fn encode(&self, span: &SpanItem, _: &EncodeStats) -> Vec<u8> {
+    fn encode(&self, span: &SpanItem, _: &mut u64) -> Vec<u8> {
         let Finished {
             context,
             parent,
@@ -119,16 +117,8 @@ impl Encode for SpanEncoder {
         out.finish()
     }
 
-    fn size(span: &Vec<u8>) -> usize {
-        span.len()
-    }
-
-    fn shorten(span: &mut Vec<u8>) {
-        Span::shorten_encoded(span);
-    }
-
-    fn request(&self, spans: Vec<Vec<u8>>) -> Bytes {
-        self.resource_and_scope.request(&spans)
+    fn request<'a>(&self, records: &[Vec<u8>], _: impl Iterator<Item = &'a SpanItem>) -> Bytes {
+        self.resource_and_scope.request(records)
     }
 }
 
@@ -154,6 +144,7 @@ mod tests {
     use super::super::tests::filtered;
     use super::*;
     use crate::content::Payload;
+    use crate::encode::shorten::Shorten;
     use crate::propagation::IdGenerator;
 
     /// A span with arbitrary content.
@@ -281,7 +272,7 @@ mod tests {
             let resource = [("service.name".to_owned(), "claude-code".to_owned())];
             let resource_and_scope = ResourceAndScope::new(&resource, "scope", "1");
             let encoder = SpanEncoder::new(resource_and_scope.clone());
-            let bytes = encoder.encode(&item, &EncodeStats::default());
+            let bytes = encoder.encode(&item, &mut 0);
             let expected = ExportTraceServiceRequest {
                 resource_spans: vec![ResourceSpans {
                     resource: Some(resource_and_scope.resource),
@@ -293,7 +284,8 @@ mod tests {
                     ..ResourceSpans::default()
                 }],
             };
-            prop_assert_eq!(encoder.request(vec![bytes.clone(), bytes]), expected.encode_to_vec());
+            let encoded = encoder.request(&[bytes.clone(), bytes], [&item, &item].into_iter());
+            prop_assert_eq!(encoded, expected.encode_to_vec());
         }
     }
 
@@ -306,8 +298,8 @@ mod tests {
         };
         let item = item(record, None, (1, 2), None);
         let encoder = SpanEncoder::new(ResourceAndScope::new(&[], "scope", "1"));
-        let mut bytes = encoder.encode(&item, &EncodeStats::default());
-        SpanEncoder::shorten(&mut bytes);
+        let mut bytes = encoder.encode(&item, &mut 0);
+        Span::shorten_encoded(&mut bytes);
         assert!(bytes.len() < 4_000_000);
         let mut expected = reference(&item);
         expected.shorten();

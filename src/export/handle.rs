@@ -41,13 +41,12 @@ impl ExporterHandle {
     /// Creates the handle of an exporter that is off.
     pub(crate) fn with_pipeline(
         source: impl Source + 'static,
-        counters: ExporterCounters,
+        counters: Arc<ExporterCounters>,
         open: impl Fn() -> Option<AfterOpening> + Send + 'static,
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {
         let (commands, desired, control) = Control::new();
-        let counters = Arc::new(counters);
         let pipeline = Pipeline::new(
             Box::new(source),
             control,
@@ -73,9 +72,9 @@ impl ExporterHandle {
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> (Self, Queue<T::Item>) {
-        let (queue, stats) = (Queue::new(), Arc::default());
-        let source = QueueSource::new(queue.clone(), encoder, Arc::clone(&stats));
-        let counters = ExporterCounters::new(signal, exporter, queue.waiting(), stats, None);
+        let queue = Queue::new();
+        let counters = ExporterCounters::new(signal, exporter, queue.waiting(), None);
+        let source = QueueSource::new(queue.clone(), encoder, Arc::clone(&counters));
         let handle = Self::with_pipeline(source, counters, || None, diagnostics, clock);
         (handle, queue)
     }

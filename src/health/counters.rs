@@ -10,13 +10,6 @@ use super::{Dropped, Exporter, ExporterHealth, ExporterState, QueueDepth};
 use crate::lock::lock;
 use crate::signal::Signal;
 
-/// The numbers of items and bodies that were changed when they were encoded. [`ExporterHealth`] describes them.
-#[derive(Debug, Default)]
-pub(crate) struct EncodeStats {
-    pub(crate) shortened: AtomicU64,
-    pub(crate) unreadable_bodies: AtomicU64,
-}
-
 /// A function that returns the number of items that were recorded and not delivered.
 pub(crate) type Undelivered = Box<dyn Fn() -> u64 + Send + Sync>;
 
@@ -25,7 +18,6 @@ pub(crate) struct ExporterCounters {
     signal: Signal,
     exporter: Exporter,
     waiting: Arc<QueueDepth>,
-    stats: Arc<EncodeStats>,
     /// A function that counts the items that were recorded and not delivered, where those are not the items of the
     /// queue.
     undelivered: Option<Undelivered>,
@@ -55,9 +47,8 @@ impl ExporterCounters {
         signal: Signal,
         exporter: Exporter,
         waiting: Arc<QueueDepth>,
-        stats: Arc<EncodeStats>,
         undelivered: Option<Undelivered>,
-    ) -> Self {
+    ) -> Arc<Self> {
         let health = ExporterHealth {
             signal,
             exporter,
@@ -72,11 +63,10 @@ impl ExporterCounters {
             last_success: None,
             addresses: Vec::new(),
         };
-        Self {
+        Arc::new(Self {
             signal,
             exporter,
             waiting,
-            stats,
             undelivered,
             queue_full: AtomicU64::new(0),
             recorded_when_off: AtomicU64::new(0),
@@ -85,7 +75,7 @@ impl ExporterCounters {
                 reported: (0, None),
                 shutdown_returned: false,
             }),
-        }
+        })
     }
 
     pub(crate) fn signal(&self) -> Signal {
@@ -114,6 +104,13 @@ impl ExporterCounters {
     /// Counts a record that was made while the exporter was off.
     pub(crate) fn recorded_when_off(&self) {
         self.recorded_when_off.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts the changes that the encoding made to an item.
+    pub(crate) fn encoded(&self, is_shortened: bool, unreadable_bodies: u64) {
+        let health = &mut self.progress().health;
+        health.shortened += u64::from(is_shortened);
+        health.unreadable_bodies += unreadable_bodies;
     }
 
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
@@ -259,8 +256,6 @@ impl ExporterCounters {
         let mut health = progress.health.clone();
         health.dropped = self.dropped(&health);
         health.queued = self.waiting.items();
-        health.shortened = self.stats.shortened.load(Ordering::Relaxed);
-        health.unreadable_bodies = self.stats.unreadable_bodies.load(Ordering::Relaxed);
         if progress.shutdown_returned {
             health.dropped.shutdown += self.undelivered().unwrap_or(health.queued);
             health.queued = 0;
@@ -300,8 +295,7 @@ mod tests {
     fn items_left_at_the_shutdown_are_reported_with_the_reason() {
         let waiting = Arc::new(QueueDepth::default());
         waiting.add(4, 400);
-        let counters =
-            ExporterCounters::new(Signal::Logs, Exporter::Otlp, waiting, Arc::default(), None);
+        let counters = ExporterCounters::new(Signal::Logs, Exporter::Otlp, waiting, None);
         counters.shut_down();
         let message = counters.unreported_losses(true).unwrap();
         assert_eq!(

@@ -3,7 +3,7 @@
 mod counters;
 mod queue_depth;
 
-pub(crate) use counters::{EncodeStats, ExporterCounters};
+pub(crate) use counters::ExporterCounters;
 pub(crate) use queue_depth::QueueDepth;
 
 use std::fmt;

@@ -98,8 +98,8 @@ fn readers(
             Arc::clone(&temporality_reported),
             Arc::clone(diagnostics),
         );
-        let (waiting, stats) = (Arc::clone(reader.waiting()), Arc::default());
-        let counters = ExporterCounters::new(Signal::Metrics, exporter, waiting, stats, None);
+        let waiting = Arc::clone(reader.waiting());
+        let counters = ExporterCounters::new(Signal::Metrics, exporter, waiting, None);
         let opened = reader.clone();
         let open = move || opened.begin();
         let handle = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);

@@ -255,7 +255,6 @@ fn metrics(
         Signal::Metrics,
         exporter,
         source.unacknowledged(),
-        Arc::default(),
         Some(undelivered),
     );
     let registry = Arc::clone(registry);

@@ -35,7 +35,7 @@ use crate::config::PrometheusConfig;
 use crate::diagnostics::Diagnostics;
 use crate::health::{Exporter, ExporterCounters};
 use crate::lock::lock;
-use crate::metrics::{PROMETHEUS_READER, Registry, Sample, ScrapeReader};
+use crate::metrics::{Registry, Sample, ScrapeReader};
 use crate::signal::Signal;
 use serve::Server;
 
@@ -53,14 +53,13 @@ pub(crate) fn handle(
     clock: Clock,
 ) -> (ExporterHandle, MakeScrapeEndpoint) {
     let series = Arc::new(ScrapeSeries {
-        reader: ScrapeReader::new(PROMETHEUS_READER, Arc::clone(registry)).into(),
+        reader: ScrapeReader::new(Arc::clone(registry)).into(),
         is_unavailable: AtomicBool::new(false),
     });
     let [counted, opened] = [(); 2].map(|()| Arc::clone(&series));
     let counters = ExporterCounters::new(
         Signal::Metrics,
         Exporter::Prometheus,
-        Arc::default(),
         Arc::default(),
         Some(Box::new(move || counted.unavailable())),
     );
