@@ -6,15 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 
-use super::Encode;
 use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
+use super::{Encode, SourceConfig};
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
 use crate::content::Filtered;
 use crate::propagation::TraceContext;
 use crate::record::{EventRecord, Out, Value};
-use crate::schema::key;
+use crate::schema::{key, scope};
 use crate::session_attributes::SessionAttributes;
 
 /// The data that all events have in addition to their record.
@@ -48,13 +48,6 @@ pub(crate) struct EventEncoder {
 const USUAL_BYTES: usize = 1024;
 
 impl EventEncoder {
-    pub(crate) fn new(resource_and_scope: ResourceAndScope, numbers: NumberEncoding) -> Self {
-        Self {
-            resource_and_scope,
-            numbers,
-        }
-    }
-
     /// Writes all attributes, in the order of the catalog.
     fn attributes(&self, event: &EventItem, unreadable_bodies: &mut u64, out: &mut impl Out) {
         let Queued { envelope, record } = &**event;
@@ -85,6 +78,13 @@ impl EventEncoder {
 impl Encode for EventEncoder {
     type Item = EventItem;
     type Message = LogRecord;
+
+    fn new(config: &SourceConfig) -> Self {
+        Self {
+            resource_and_scope: config.resource_and_scope(scope::EVENTS, &config.version),
+            numbers: config.number_encoding,
+        }
+    }
 
     fn encode(&self, event: &EventItem, unreadable_bodies: &mut u64) -> Vec<u8> {
         let envelope = &event.envelope;
@@ -250,16 +250,19 @@ mod tests {
             records in vec(vec(values(), 0..6), 0..4), time in arbitrary::<u64>(), span in arbitrary::<Option<bool>>(),
             numbers in prop_oneof![Just(NumberEncoding::Native), Just(NumberEncoding::Text)],
         ) {
-            let resource = [("service.name".to_owned(), "claude-code".to_owned())];
-            let resource_and_scope = ResourceAndScope::new(&resource, "scope", "1");
             let items: Vec<_> = records.into_iter().map(|values| item(values, time, span)).collect();
-            let encoder = EventEncoder::new(resource_and_scope.clone(), numbers);
+            let encoder = EventEncoder::new(&SourceConfig {
+                resource: vec![("service.name".to_owned(), "claude-code".to_owned())],
+                version: "1".to_owned(),
+                number_encoding: numbers,
+                ..SourceConfig::default()
+            });
             let encoded: Vec<_> = items.iter().map(|item| encoder.encode(item, &mut 0)).collect();
             let expected = ExportLogsServiceRequest {
                 resource_logs: vec![ResourceLogs {
-                    resource: Some(resource_and_scope.resource),
+                    resource: Some(encoder.resource_and_scope.resource.clone()),
                     scope_logs: vec![ScopeLogs {
-                        scope: Some(resource_and_scope.scope),
+                        scope: Some(encoder.resource_and_scope.scope.clone()),
                         log_records: items.iter().map(|item| reference(&encoder, item)).collect(),
                         ..ScopeLogs::default()
                     }],
@@ -273,8 +276,7 @@ mod tests {
     #[test]
     fn truncated_record_equals_that_of_opentelemetry_proto() {
         let item = item(vec![Value::String("x".repeat(5_000_000).into())], 1, None);
-        let resource_and_scope = ResourceAndScope::new(&[], "scope", "1");
-        let encoder = EventEncoder::new(resource_and_scope, NumberEncoding::Native);
+        let encoder = EventEncoder::new(&SourceConfig::default());
         let mut bytes = encoder.encode(&item, &mut 0);
         LogRecord::shorten_encoded(&mut bytes);
         assert!(bytes.len() < 4_000_000);

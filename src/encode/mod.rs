@@ -4,9 +4,12 @@ pub(crate) mod events;
 pub(crate) mod message;
 pub(crate) mod protobuf;
 pub(crate) mod shorten;
+mod source_config;
 pub(crate) mod spans;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use source_config::SourceConfig;
 
 use bytes::Bytes;
 use prost::Message;
@@ -24,6 +27,9 @@ pub(crate) trait Encode: Send + 'static {
     type Item: Send + Sync;
     /// The type of the OTLP message of an item: a log record or a span.
     type Message: Shorten;
+
+    /// Creates the encoder of a configuration.
+    fn new(config: &SourceConfig) -> Self;
 
     /// Encodes an item as its message. Counts the bodies that are replaced by `<REDACTED>`, because they cannot be
     /// searched for the model's thinking, in `unreadable_bodies`.

@@ -8,13 +8,13 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use super::Encode;
 use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
+use super::{Encode, SourceConfig};
 use crate::content::Filtered;
 use crate::propagation::TraceContext;
 use crate::record::{Out, SpanAttributes, Value};
-use crate::schema::{self, key};
+use crate::schema::{self, key, scope};
 use crate::session_attributes::SessionAttributes;
 
 /// The data of one kind of span.
@@ -59,12 +59,6 @@ pub(crate) struct SpanEncoder {
     resource_and_scope: ResourceAndScope,
 }
 
-impl SpanEncoder {
-    pub(crate) fn new(resource_and_scope: ResourceAndScope) -> Self {
-        Self { resource_and_scope }
-    }
-}
-
 /// The bits of OTLP's span flags that state that the remoteness of the parent is known, and that the parent is remote.
 const CONTEXT_HAS_IS_REMOTE: u32 = 0x100;
 const CONTEXT_IS_REMOTE: u32 = 0x200;
@@ -75,6 +69,12 @@ const USUAL_BYTES: usize = 512;
 impl Encode for SpanEncoder {
     type Item = SpanItem;
     type Message = Span;
+
+    fn new(config: &SourceConfig) -> Self {
+        Self {
+            resource_and_scope: config.resource_and_scope(scope::SPANS, scope::SPANS_VERSION),
+        }
+    }
 
     fn encode(&self, span: &SpanItem, _: &mut u64) -> Vec<u8> {
         let Finished {
@@ -269,15 +269,16 @@ mod tests {
         ) {
             let record = Anything { texts, event_times, failure };
             let item = item(record, parent, times, state.as_deref());
-            let resource = [("service.name".to_owned(), "claude-code".to_owned())];
-            let resource_and_scope = ResourceAndScope::new(&resource, "scope", "1");
-            let encoder = SpanEncoder::new(resource_and_scope.clone());
+            let encoder = SpanEncoder::new(&SourceConfig {
+                resource: vec![("service.name".to_owned(), "claude-code".to_owned())],
+                ..SourceConfig::default()
+            });
             let bytes = encoder.encode(&item, &mut 0);
             let expected = ExportTraceServiceRequest {
                 resource_spans: vec![ResourceSpans {
-                    resource: Some(resource_and_scope.resource),
+                    resource: Some(encoder.resource_and_scope.resource.clone()),
                     scope_spans: vec![ScopeSpans {
-                        scope: Some(resource_and_scope.scope),
+                        scope: Some(encoder.resource_and_scope.scope.clone()),
                         spans: vec![reference(&item), reference(&item)],
                         ..ScopeSpans::default()
                     }],
@@ -297,7 +298,7 @@ mod tests {
             failure: None,
         };
         let item = item(record, None, (1, 2), None);
-        let encoder = SpanEncoder::new(ResourceAndScope::new(&[], "scope", "1"));
+        let encoder = SpanEncoder::new(&SourceConfig::default());
         let mut bytes = encoder.encode(&item, &mut 0);
         Span::shorten_encoded(&mut bytes);
         assert!(bytes.len() < 4_000_000);

@@ -12,7 +12,7 @@ use super::pipeline::Pipeline;
 use super::queue::Queue;
 use super::queue_source::QueueSource;
 use super::runtime::{Job, Runtime};
-use super::source::{Source, SourceConfig};
+use super::source::Source;
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::encode::Encode;
@@ -68,13 +68,12 @@ impl ExporterHandle {
     pub(crate) fn with_queue<T: Encode>(
         signal: Signal,
         exporter: Exporter,
-        encoder: fn(&SourceConfig) -> T,
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> (Self, Queue<T::Item>) {
         let queue = Queue::new();
         let counters = ExporterCounters::new(signal, exporter, queue.waiting(), None);
-        let source = QueueSource::new(queue.clone(), encoder, Arc::clone(&counters));
+        let source = QueueSource::<T>::new(queue.clone(), Arc::clone(&counters));
         let handle = Self::with_pipeline(source, counters, || None, diagnostics, clock);
         (handle, queue)
     }

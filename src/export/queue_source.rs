@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use super::BoxFuture;
 use super::queue::{BATCH_RECORDS, Queue};
-use super::source::{Batch, Source, SourceConfig, split_last};
-use crate::encode::Encode;
+use super::source::{Batch, Source, split_last};
 use crate::encode::shorten::{MAX_ITEM_BYTES, Shorten};
+use crate::encode::{Encode, SourceConfig};
 use crate::health::ExporterCounters;
 
 /// A source that converts queued items to the requests of one exporter.
 pub(crate) struct QueueSource<T: Encode> {
     queue: Queue<T::Item>,
-    /// Creates the encoder of a configuration.
-    configured: fn(&SourceConfig) -> T,
     encoder: T,
     /// The number of items that were in the queue at the last call of `begin` and are not taken yet.
     left: usize,
@@ -32,15 +30,10 @@ struct Entry<I> {
 }
 
 impl<T: Encode> QueueSource<T> {
-    pub(crate) fn new(
-        queue: Queue<T::Item>,
-        configured: fn(&SourceConfig) -> T,
-        counters: Arc<ExporterCounters>,
-    ) -> Self {
+    pub(crate) fn new(queue: Queue<T::Item>, counters: Arc<ExporterCounters>) -> Self {
         Self {
             queue,
-            encoder: configured(&SourceConfig::default()),
-            configured,
+            encoder: T::new(&SourceConfig::default()),
             left: 0,
             batches: Vec::new(),
             counters,
@@ -83,7 +76,7 @@ impl<T: Encode> QueueSource<T> {
 
 impl<T: Encode> Source for QueueSource<T> {
     fn configure(&mut self, config: &SourceConfig) {
-        self.encoder = (self.configured)(config);
+        self.encoder = T::new(config);
     }
 
     fn begin(&mut self) {

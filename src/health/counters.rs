@@ -131,10 +131,10 @@ impl ExporterCounters {
 
     /// Records a failed attempt. Returns true if the exporter was not failing before.
     pub(crate) fn failed(&self, message: String) -> bool {
-        self.progress()
-            .health
-            .fail(&message, ExporterState::Failing)
-            != ExporterState::Failing
+        let health = &mut self.progress().health;
+        let is_new = health.state != ExporterState::Failing;
+        health.fail(&message, ExporterState::Failing);
+        is_new
     }
 
     /// Records that no item can be sent until a thread can be started. An exporter that is off stays off.
@@ -185,7 +185,7 @@ impl ExporterCounters {
         health.addresses.clear();
         health.dropped.shutdown += lost;
         match why {
-            Some(why) => drop(health.fail(&why, ExporterState::Off)),
+            Some(why) => health.fail(&why, ExporterState::Off),
             None => health.state = ExporterState::ShutDown,
         }
     }

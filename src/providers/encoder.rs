@@ -10,10 +10,9 @@ use opentelemetry_proto::tonic::common::v1::InstrumentationScope as OtlpScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
-use crate::encode::Encode;
 use crate::encode::protobuf::Writer;
 use crate::encode::shorten::Shorten;
-use crate::export::SourceConfig;
+use crate::encode::{Encode, SourceConfig};
 
 /// A record and its instrumentation scope.
 pub(super) struct Scoped<R> {
@@ -50,20 +49,17 @@ pub(super) struct HostEncoder<R> {
     records: PhantomData<R>,
 }
 
-impl<R> HostEncoder<R> {
-    pub(super) fn new(config: &SourceConfig) -> Self {
-        Self {
-            // The host's instruments have their own scopes.
-            resource: config.resource_and_scope("", "").resource,
-            records: PhantomData,
-        }
-    }
-}
-
 impl<R: Shorten> Encode for HostEncoder<R> {
     /// The queues of all exporters of a signal share an item.
     type Item = Arc<Scoped<R>>;
     type Message = R;
+
+    fn new(config: &SourceConfig) -> Self {
+        Self {
+            resource: config.resource(),
+            records: PhantomData,
+        }
+    }
 
     fn encode(&self, item: &Arc<Scoped<R>>, _: &mut u64) -> Vec<u8> {
         item.record.encode_to_vec()

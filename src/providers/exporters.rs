@@ -117,9 +117,8 @@ fn queue<R: Shorten>(
 ) -> HostQueue<R> {
     let (diagnostics, clock) = (&state.diagnostics, state.clock);
     let queues = EXPORTERS.iter().map(|&exporter| {
-        let encoder = HostEncoder::new;
         let (handle, queue) =
-            ExporterHandle::with_queue(signal, exporter, encoder, diagnostics, clock);
+            ExporterHandle::with_queue::<HostEncoder<R>>(signal, exporter, diagnostics, clock);
         let counters = Arc::clone(handle.counters());
         handles.push(handle);
         (queue, counters)

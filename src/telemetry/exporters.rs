@@ -13,20 +13,19 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::variables::TEMPORALITY;
 use crate::diagnostics::Diagnostics;
-use crate::encode::Encode;
 use crate::encode::events::{EventEncoder, EventItem};
 use crate::encode::spans::{SpanEncoder, SpanItem};
+use crate::encode::{Encode, SourceConfig};
 use crate::export::headers::Helper;
 use crate::export::metrics_source::PushReader;
 use crate::export::runtime::Runtime;
 use crate::export::{
     ExporterHandle, ExporterSettings, MakeExporter, MakeScrapeEndpoint, PipelineConfig,
-    ScrapeEndpointSettings, SourceConfig, Writer,
+    ScrapeEndpointSettings, Writer,
 };
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
 use crate::resource::{platform, resource_attributes};
-use crate::schema::scope;
 use crate::signal::Signal;
 use crate::state::{ActiveConfig, ExporterQueue};
 
@@ -70,8 +69,8 @@ impl Exporters {
         ] {
             all.push(metrics(kind, reader, registry, &diagnostics, clock));
         }
-        let events = queues(Signal::Logs, event_encoder, &mut all, &diagnostics, clock);
-        let spans = queues(Signal::Traces, span_encoder, &mut all, &diagnostics, clock);
+        let events = queues::<EventEncoder>(Signal::Logs, &mut all, &diagnostics, clock);
+        let spans = queues::<SpanEncoder>(Signal::Traces, &mut all, &diagnostics, clock);
         #[cfg(feature = "prometheus")]
         let make_scrape_endpoint = {
             let (handle, make) = crate::export::prometheus(registry, &diagnostics, clock);
@@ -269,26 +268,16 @@ fn metrics(
 /// Creates the exporters of a signal whose items are queued, and adds their handles to `all`. Returns the queues.
 fn queues<T: Encode>(
     signal: Signal,
-    encoder: fn(&SourceConfig) -> T,
     all: &mut Vec<ExporterHandle>,
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
 ) -> Vec<ExporterQueue<T::Item>> {
     let kinds = [Exporter::Otlp, Exporter::Console];
     let queues = kinds.map(|kind| {
-        let (handle, queue) = ExporterHandle::with_queue(signal, kind, encoder, diagnostics, clock);
+        let (handle, queue) = ExporterHandle::with_queue::<T>(signal, kind, diagnostics, clock);
         let counters = Arc::clone(handle.counters());
         all.push(handle);
         (queue, counters)
     });
     queues.into()
-}
-
-fn event_encoder(config: &SourceConfig) -> EventEncoder {
-    let resource_and_scope = config.resource_and_scope(scope::EVENTS, &config.version);
-    EventEncoder::new(resource_and_scope, config.number_encoding)
-}
-
-fn span_encoder(config: &SourceConfig) -> SpanEncoder {
-    SpanEncoder::new(config.resource_and_scope(scope::SPANS, scope::SPANS_VERSION))
 }
