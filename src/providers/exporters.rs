@@ -19,8 +19,8 @@ use crate::telemetry::Telemetry;
 impl Telemetry {
     /// Returns OpenTelemetry providers for the host's own metrics, logs and spans, which are exported like the data of
     /// the [catalog](crate::catalog): with the same resource, headers, TLS, limits and deadlines. Every call returns
-    /// the same providers. They do nothing if telemetry is [disabled](Self::disabled) or was shut down, and in a forked
-    /// child. Their metrics keep the temporality of the configuration at the first call: if settings arrive after the
+    /// the same providers. They do nothing if telemetry is [disabled](Self::disabled), in memory (feature `testing`) or
+    /// was shut down, and in a forked child. Their metrics keep the temporality of the configuration at the first call: if settings arrive after the
     /// start, make the first call after them.
     ///
     /// Requires the feature `providers`.
@@ -40,6 +40,9 @@ impl Telemetry {
         };
         let state = &handle.state;
         let mut exporters = handle.lock_exporters();
+        if exporters.is_custom() {
+            return Providers::new(None);
+        }
         if let Some(providers) = exporters.host::<Providers>() {
             return providers.clone();
         }

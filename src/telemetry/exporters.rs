@@ -34,8 +34,7 @@ pub(crate) struct Exporters {
     writer: Writer,
     diagnostics: Arc<Diagnostics>,
     service: Service,
-    /// Replaces the OTLP and console exporters of the library's own data, whatever the configuration asks for. Those of
-    /// host instruments stay.
+    /// Replaces all exporters, whatever the configuration asks for.
     custom: Option<MakeExporter>,
     /// Starts scrape endpoints; `None` if the build has no Prometheus exporter.
     make_scrape_endpoint: Option<MakeScrapeEndpoint>,
@@ -52,8 +51,7 @@ pub(crate) struct Exporters {
 }
 
 impl Exporters {
-    /// Creates the exporters, all of them off. `custom` replaces the OTLP and console exporters of the library's own
-    /// data, whatever the configuration asks for.
+    /// Creates the exporters, all of them off. `custom` replaces all of them, whatever the configuration asks for.
     pub(super) fn new(
         service: Service,
         registry: &Arc<Registry>,
@@ -142,19 +140,21 @@ impl Exporters {
         source: &SourceConfig,
         helper: Option<&Arc<Helper>>,
     ) -> Option<ExporterSettings> {
+        if let Some(custom) = &self.custom {
+            // The custom exporter has the queue and the counters of the OTLP exporter.
+            let is_otlp = exporter == Exporter::Otlp;
+            return is_otlp.then(|| ExporterSettings::Custom(Arc::clone(custom)));
+        }
         let signal = config.of(signal);
-        let otlp = || {
-            let otlp = Box::new(signal.otlp.clone()?);
-            Some(ExporterSettings::Otlp(otlp, helper.cloned()))
-        };
-        match (exporter, &self.custom) {
-            (Exporter::Otlp, Some(custom)) => Some(ExporterSettings::Custom(Arc::clone(custom))),
-            (Exporter::Console, Some(_)) => None,
-            (Exporter::Otlp, None) | (Exporter::HostOtlp, _) => otlp(),
-            (Exporter::Console, None) | (Exporter::HostConsole, _) => signal
+        match exporter {
+            Exporter::Otlp | Exporter::HostOtlp => {
+                let otlp = Box::new(signal.otlp.clone()?);
+                Some(ExporterSettings::Otlp(otlp, helper.cloned()))
+            }
+            Exporter::Console | Exporter::HostConsole => signal
                 .console
                 .then(|| ExporterSettings::Console(Arc::clone(&self.writer))),
-            (Exporter::Prometheus, _) => {
+            Exporter::Prometheus => {
                 let settings = ScrapeEndpointSettings {
                     address: signal.prometheus.clone()?,
                     resource: source.resource.clone(),
@@ -173,6 +173,12 @@ impl Exporters {
             let (signal, kind) = (handle.counters().signal(), handle.counters().exporter());
             handle.turn_off(deadline, config.unavailable_reason(signal, kind));
         }
+    }
+
+    /// Returns true if a custom exporter replaces those that the configuration asks for.
+    #[cfg(feature = "providers")]
+    pub(crate) fn is_custom(&self) -> bool {
+        self.custom.is_some()
     }
 
     /// Returns the providers of the host.
