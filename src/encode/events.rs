@@ -2,22 +2,19 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 
 use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
-use super::shorten::Shorten;
-use super::{Encode, Item};
+use super::{Encode, SourceConfig};
 use crate::clock::iso8601;
 use crate::config::NumberEncoding;
 use crate::content::Filtered;
-use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
 use crate::record::{EventRecord, Out, Value};
-use crate::schema::key;
+use crate::schema::{key, scope};
 use crate::session_attributes::SessionAttributes;
 
 /// The data that all events have in addition to their record.
@@ -38,8 +35,8 @@ pub(crate) struct Queued<R: ?Sized> {
     pub(crate) record: Filtered<R>,
 }
 
-/// An event, as queues hold it.
-pub(crate) type EventItem = Item<Queued<dyn EventRecord>>;
+/// An event, which the queues of all exporters share.
+pub(crate) type EventItem = Arc<Queued<dyn EventRecord>>;
 
 /// An encoder of events as log records.
 pub(crate) struct EventEncoder {
@@ -51,15 +48,8 @@ pub(crate) struct EventEncoder {
 const USUAL_BYTES: usize = 1024;
 
 impl EventEncoder {
-    pub(crate) fn new(resource_and_scope: ResourceAndScope, numbers: NumberEncoding) -> Self {
-        Self {
-            resource_and_scope,
-            numbers,
-        }
-    }
-
     /// Writes all attributes, in the order of the catalog.
-    fn attributes(&self, event: &EventItem, stats: &EncodeStats, out: &mut impl Out) {
+    fn attributes(&self, event: &EventItem, unreadable_bodies: &mut u64, out: &mut impl Out) {
         let Queued { envelope, record } = &**event;
         let kind = record.event();
         push_standard(&envelope.standard, kind.attributes, out);
@@ -77,31 +67,32 @@ impl EventEncoder {
         if let Some(id) = &envelope.prompt_id {
             out.text(key::PROMPT_ID, id);
         }
-        let mut out = RecordAttributes {
+        record.attributes(&mut RecordAttributes {
             out,
             numbers: self.numbers,
-            unreadable_bodies: 0,
-        };
-        record.attributes(&mut out);
-        if out.unreadable_bodies > 0 {
-            stats
-                .unreadable_bodies
-                .fetch_add(out.unreadable_bodies, Ordering::Relaxed);
-        }
+            unreadable_bodies,
+        });
     }
 }
 
 impl Encode for EventEncoder {
     type Item = EventItem;
-    type Record = Vec<u8>;
+    type Message = LogRecord;
 
-    fn encode(&self, event: &Self::Item, stats: &EncodeStats) -> Vec<u8> {
+    fn new(config: &SourceConfig) -> Self {
+        Self {
+            resource_and_scope: config.resource_and_scope(scope::EVENTS, &config.version),
+            numbers: config.number_encoding,
+        }
+    }
+
+    fn encode(&self, event: &EventItem, unreadable_bodies: &mut u64) -> Vec<u8> {
         let envelope = &event.envelope;
         let name = event.record.event().body;
         let mut out = Writer::with_capacity(USUAL_BYTES + event.record.size());
         out.time(1, envelope.time);
         out.nested(5, |any| any.string(1, name));
-        self.attributes(event, stats, &mut Field(6, &mut out));
+        self.attributes(event, unreadable_bodies, &mut Field(6, &mut out));
         if let Some(span) = &envelope.span {
             if span.sampled {
                 out.fixed_32(8, u32::from(span.flags()));
@@ -114,16 +105,8 @@ impl Encode for EventEncoder {
         out.finish()
     }
 
-    fn size(record: &Vec<u8>) -> usize {
-        record.len()
-    }
-
-    fn shorten(record: &mut Vec<u8>) {
-        LogRecord::shorten_encoded(record);
-    }
-
-    fn request(&self, records: Vec<Vec<u8>>) -> Bytes {
-        self.resource_and_scope.request(&records)
+    fn request<'a>(&self, records: &[Vec<u8>], _: impl Iterator<Item = &'a EventItem>) -> Bytes {
+        self.resource_and_scope.request(records)
     }
 }
 
@@ -131,8 +114,8 @@ impl Encode for EventEncoder {
 struct RecordAttributes<'a, O> {
     out: &'a mut O,
     numbers: NumberEncoding,
-    /// The number of bodies that could not be parsed.
-    unreadable_bodies: u64,
+    /// The number of bodies that cannot be searched for the model's thinking.
+    unreadable_bodies: &'a mut u64,
 }
 
 impl<O: Out> Out for RecordAttributes<'_, O> {
@@ -146,7 +129,7 @@ impl<O: Out> Out for RecordAttributes<'_, O> {
     }
 
     fn unreadable_body(&mut self) {
-        self.unreadable_bodies += 1;
+        *self.unreadable_bodies += 1;
     }
 }
 
@@ -163,6 +146,7 @@ mod tests {
     use super::super::tests::{any, filtered};
     use super::*;
     use crate::content::Payload;
+    use crate::encode::shorten::Shorten;
     use crate::record::ApiRequest;
     use crate::schema::Event;
 
@@ -209,7 +193,7 @@ mod tests {
 
     fn item(values: Vec<Value<'static>>, time: u64, span: Option<bool>) -> EventItem {
         let text = |text: &str| Arc::<str>::from(text);
-        EventItem::Own(Box::new(Queued {
+        Arc::new(Queued {
             envelope: Envelope {
                 time,
                 sequence: time / 3,
@@ -230,14 +214,14 @@ mod tests {
                 }),
             },
             record: filtered(Anything(values)),
-        }))
+        })
     }
 
     /// Returns the log record of an event in the types of `opentelemetry-proto`, as a reference for the encoder.
     fn reference(encoder: &EventEncoder, event: &EventItem) -> LogRecord {
         let envelope = &event.envelope;
         let mut attributes = Vec::new();
-        encoder.attributes(event, &EncodeStats::default(), &mut attributes);
+        encoder.attributes(event, &mut 0, &mut attributes);
         let (trace_id, span_id, flags) = match &envelope.span {
             Some(span) => (
                 span.trace_id.to_vec(),
@@ -266,34 +250,35 @@ mod tests {
             records in vec(vec(values(), 0..6), 0..4), time in arbitrary::<u64>(), span in arbitrary::<Option<bool>>(),
             numbers in prop_oneof![Just(NumberEncoding::Native), Just(NumberEncoding::Text)],
         ) {
-            let resource = [("service.name".to_owned(), "claude-code".to_owned())];
-            let resource_and_scope = ResourceAndScope::new(&resource, "scope", "1");
             let items: Vec<_> = records.into_iter().map(|values| item(values, time, span)).collect();
-            let encoder = EventEncoder::new(resource_and_scope.clone(), numbers);
-            let stats = EncodeStats::default();
-            let encoded = items.iter().map(|item| encoder.encode(item, &stats)).collect();
+            let encoder = EventEncoder::new(&SourceConfig {
+                resource: vec![("service.name".to_owned(), "claude-code".to_owned())],
+                version: "1".to_owned(),
+                number_encoding: numbers,
+                ..SourceConfig::default()
+            });
+            let encoded: Vec<_> = items.iter().map(|item| encoder.encode(item, &mut 0)).collect();
             let expected = ExportLogsServiceRequest {
                 resource_logs: vec![ResourceLogs {
-                    resource: Some(resource_and_scope.resource),
+                    resource: Some(encoder.resource_and_scope.resource.clone()),
                     scope_logs: vec![ScopeLogs {
-                        scope: Some(resource_and_scope.scope),
+                        scope: Some(encoder.resource_and_scope.scope.clone()),
                         log_records: items.iter().map(|item| reference(&encoder, item)).collect(),
                         ..ScopeLogs::default()
                     }],
                     ..ResourceLogs::default()
                 }],
             };
-            prop_assert_eq!(encoder.request(encoded), expected.encode_to_vec());
+            prop_assert_eq!(encoder.request(&encoded, items.iter()), expected.encode_to_vec());
         }
     }
 
     #[test]
     fn truncated_record_equals_that_of_opentelemetry_proto() {
         let item = item(vec![Value::String("x".repeat(5_000_000).into())], 1, None);
-        let resource_and_scope = ResourceAndScope::new(&[], "scope", "1");
-        let encoder = EventEncoder::new(resource_and_scope, NumberEncoding::Native);
-        let mut bytes = encoder.encode(&item, &EncodeStats::default());
-        EventEncoder::shorten(&mut bytes);
+        let encoder = EventEncoder::new(&SourceConfig::default());
+        let mut bytes = encoder.encode(&item, &mut 0);
+        LogRecord::shorten_encoded(&mut bytes);
         assert!(bytes.len() < 4_000_000);
         let mut expected = reference(&encoder, &item);
         expected.shorten();

@@ -1,8 +1,7 @@
 //! The parts shared by the OTLP messages of all signals.
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
@@ -12,30 +11,12 @@ use crate::schema::Attribute;
 use crate::session_attributes::SessionAttributes;
 
 /// The resource and the instrumentation scope of every request of a signal.
-#[derive(Clone, Debug)]
 pub(crate) struct ResourceAndScope {
     pub(crate) resource: Resource,
     pub(crate) scope: InstrumentationScope,
 }
 
 impl ResourceAndScope {
-    pub(crate) fn new(resource: &[(String, String)], scope: &str, version: &str) -> Self {
-        Self {
-            resource: Resource {
-                attributes: resource
-                    .iter()
-                    .map(|(key, value)| text(key, value))
-                    .collect(),
-                ..Resource::default()
-            },
-            scope: InstrumentationScope {
-                name: scope.to_owned(),
-                version: version.to_owned(),
-                ..InstrumentationScope::default()
-            },
-        }
-    }
-
     /// Builds an export request of any signal from its encoded log records, metrics or spans. The requests of the three
     /// signals differ only in the types of these items: the numbers of the fields are the same.
     pub(crate) fn request(&self, items: &[Vec<u8>]) -> Bytes {
@@ -53,16 +34,6 @@ impl ResourceAndScope {
             out.bytes(2, item);
         }
         out.finish().into()
-    }
-}
-
-fn text(key: &str, value: &str) -> KeyValue {
-    KeyValue {
-        key: key.to_owned(),
-        value: Some(AnyValue {
-            value: Some(OtlpValue::StringValue(value.to_owned())),
-        }),
-        ..KeyValue::default()
     }
 }
 

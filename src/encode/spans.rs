@@ -10,13 +10,11 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 use super::message::{ResourceAndScope, push_standard};
 use super::protobuf::{Field, Writer};
-use super::shorten::Shorten;
-use super::{Encode, Item};
+use super::{Encode, SourceConfig};
 use crate::content::Filtered;
-use crate::health::EncodeStats;
 use crate::propagation::TraceContext;
 use crate::record::{Out, SpanAttributes, Value};
-use crate::schema::{self, key};
+use crate::schema::{self, key, scope};
 use crate::session_attributes::SessionAttributes;
 
 /// The data of one kind of span.
@@ -53,18 +51,12 @@ pub(crate) struct Finished<R: ?Sized> {
     pub(crate) record: Filtered<R>,
 }
 
-/// A span, as queues hold it.
-pub(crate) type SpanItem = Item<Finished<dyn SpanRecord>>;
+/// A span, which the queues of all exporters share.
+pub(crate) type SpanItem = Arc<Finished<dyn SpanRecord>>;
 
 /// An encoder of spans as OTLP spans.
 pub(crate) struct SpanEncoder {
     resource_and_scope: ResourceAndScope,
-}
-
-impl SpanEncoder {
-    pub(crate) fn new(resource_and_scope: ResourceAndScope) -> Self {
-        Self { resource_and_scope }
-    }
 }
 
 /// The bits of OTLP's span flags that state that the remoteness of the parent is known, and that the parent is remote.
@@ -76,9 +68,15 @@ const USUAL_BYTES: usize = 512;
 
 impl Encode for SpanEncoder {
     type Item = SpanItem;
-    type Record = Vec<u8>;
+    type Message = Span;
 
-    fn encode(&self, span: &SpanItem, _: &EncodeStats) -> Vec<u8> {
+    fn new(config: &SourceConfig) -> Self {
+        Self {
+            resource_and_scope: config.resource_and_scope(scope::SPANS, scope::SPANS_VERSION),
+        }
+    }
+
+    fn encode(&self, span: &SpanItem, _: &mut u64) -> Vec<u8> {
         let Finished {
             context,
             parent,
@@ -119,16 +117,8 @@ impl Encode for SpanEncoder {
         out.finish()
     }
 
-    fn size(span: &Vec<u8>) -> usize {
-        span.len()
-    }
-
-    fn shorten(span: &mut Vec<u8>) {
-        Span::shorten_encoded(span);
-    }
-
-    fn request(&self, spans: Vec<Vec<u8>>) -> Bytes {
-        self.resource_and_scope.request(&spans)
+    fn request<'a>(&self, records: &[Vec<u8>], _: impl Iterator<Item = &'a SpanItem>) -> Bytes {
+        self.resource_and_scope.request(records)
     }
 }
 
@@ -154,6 +144,7 @@ mod tests {
     use super::super::tests::filtered;
     use super::*;
     use crate::content::Payload;
+    use crate::encode::shorten::Shorten;
     use crate::propagation::IdGenerator;
 
     /// A span with arbitrary content.
@@ -256,7 +247,7 @@ mod tests {
         times: (u64, u64),
         state: Option<&str>,
     ) -> SpanItem {
-        SpanItem::Own(Box::new(Finished {
+        Arc::new(Finished {
             context: TraceContext {
                 trace_state: state.map(Into::into),
                 ..TraceContext::root(IdGenerator::default())
@@ -266,7 +257,7 @@ mod tests {
             end: times.1,
             standard: Arc::default(),
             record: filtered(record),
-        }))
+        })
     }
 
     proptest! {
@@ -278,22 +269,24 @@ mod tests {
         ) {
             let record = Anything { texts, event_times, failure };
             let item = item(record, parent, times, state.as_deref());
-            let resource = [("service.name".to_owned(), "claude-code".to_owned())];
-            let resource_and_scope = ResourceAndScope::new(&resource, "scope", "1");
-            let encoder = SpanEncoder::new(resource_and_scope.clone());
-            let bytes = encoder.encode(&item, &EncodeStats::default());
+            let encoder = SpanEncoder::new(&SourceConfig {
+                resource: vec![("service.name".to_owned(), "claude-code".to_owned())],
+                ..SourceConfig::default()
+            });
+            let bytes = encoder.encode(&item, &mut 0);
             let expected = ExportTraceServiceRequest {
                 resource_spans: vec![ResourceSpans {
-                    resource: Some(resource_and_scope.resource),
+                    resource: Some(encoder.resource_and_scope.resource.clone()),
                     scope_spans: vec![ScopeSpans {
-                        scope: Some(resource_and_scope.scope),
+                        scope: Some(encoder.resource_and_scope.scope.clone()),
                         spans: vec![reference(&item), reference(&item)],
                         ..ScopeSpans::default()
                     }],
                     ..ResourceSpans::default()
                 }],
             };
-            prop_assert_eq!(encoder.request(vec![bytes.clone(), bytes]), expected.encode_to_vec());
+            let encoded = encoder.request(&[bytes.clone(), bytes], [&item, &item].into_iter());
+            prop_assert_eq!(encoded, expected.encode_to_vec());
         }
     }
 
@@ -305,9 +298,9 @@ mod tests {
             failure: None,
         };
         let item = item(record, None, (1, 2), None);
-        let encoder = SpanEncoder::new(ResourceAndScope::new(&[], "scope", "1"));
-        let mut bytes = encoder.encode(&item, &EncodeStats::default());
-        SpanEncoder::shorten(&mut bytes);
+        let encoder = SpanEncoder::new(&SourceConfig::default());
+        let mut bytes = encoder.encode(&item, &mut 0);
+        Span::shorten_encoded(&mut bytes);
         assert!(bytes.len() < 4_000_000);
         let mut expected = reference(&item);
         expected.shorten();

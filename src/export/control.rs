@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::BoxFuture;
 use super::command::{Command, sleep_until_optional};
 use super::exporter::ExporterSettings;
-use super::source::SourceConfig;
+use crate::encode::SourceConfig;
 
 /// The longest pause between two attempts while a caller waits, or while the exporter is to end by a deadline, unless
 /// the receiver asks for a longer one.

@@ -12,7 +12,7 @@ use super::pipeline::Pipeline;
 use super::queue::Queue;
 use super::queue_source::QueueSource;
 use super::runtime::{Job, Runtime};
-use super::source::{Source, SourceConfig};
+use super::source::Source;
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::encode::Encode;
@@ -44,13 +44,12 @@ impl ExporterHandle {
     /// Creates the handle of an exporter that is off.
     pub(crate) fn with_pipeline(
         source: impl Source + 'static,
-        counters: ExporterCounters,
+        counters: Arc<ExporterCounters>,
         open: impl Fn() -> Option<AfterOpening> + Send + 'static,
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> Self {
         let (commands, desired, control) = Control::new();
-        let counters = Arc::new(counters);
         let pipeline = Pipeline::new(
             Box::new(source),
             control,
@@ -73,13 +72,12 @@ impl ExporterHandle {
     pub(crate) fn with_queue<T: Encode>(
         signal: Signal,
         exporter: Exporter,
-        encoder: fn(&SourceConfig) -> T,
         diagnostics: &Arc<Diagnostics>,
         clock: Clock,
     ) -> (Self, Queue<T::Item>) {
-        let (queue, stats) = (Queue::new(), Arc::default());
-        let source = QueueSource::new(queue.clone(), encoder, Arc::clone(&stats));
-        let counters = ExporterCounters::new(signal, exporter, queue.waiting(), stats, None);
+        let queue = Queue::new();
+        let counters = ExporterCounters::new(signal, exporter, queue.waiting(), None);
+        let source = QueueSource::<T>::new(queue.clone(), Arc::clone(&counters));
         let handle = Self::with_pipeline(source, counters, || None, diagnostics, clock);
         (handle, queue)
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 
-use super::{Batch, Source, SourceConfig, split_last};
+use super::{Batch, Source, split_last};
 use crate::config::Temporality;
+use crate::encode::SourceConfig;
 use crate::encode::message::{ResourceAndScope, push_standard};
 use crate::encode::protobuf::{Field, Writer};
 use crate::health::QueueDepth;
@@ -45,7 +46,7 @@ impl PushReader {
             reader,
             registry,
             temporality: Temporality::default(),
-            resource_and_scope: ResourceAndScope::new(&[], "", ""),
+            resource_and_scope: SourceConfig::default().resource_and_scope("", ""),
             batches: Vec::new(),
             time: 0,
             is_requested: false,
@@ -349,11 +350,13 @@ mod tests {
     fn request_equals_the_encoding_of_opentelemetry_proto() {
         for temporality in [Temporality::Delta, Temporality::Cumulative] {
             let registry = Arc::new(Registry::new(0, Clock::default()));
-            let resource = [("service.name".to_owned(), "claude-code".to_owned())];
-            let resource_and_scope = ResourceAndScope::new(&resource, "scope", "1");
             let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry));
-            reader.temporality = temporality;
-            reader.resource_and_scope = resource_and_scope;
+            reader.configure(&SourceConfig {
+                resource: vec![("service.name".to_owned(), "claude-code".to_owned())],
+                version: "1".to_owned(),
+                temporality,
+                ..SourceConfig::default()
+            });
             registry.add_reader(OTLP_READER);
             let standard = registry.intern(Default::default());
             let model: Arc<str> = "sonnet".into();

@@ -53,7 +53,7 @@ pub(crate) use prometheus::{handle as prometheus, scrape_addresses};
 #[cfg(any(feature = "grpc", feature = "http", feature = "testing"))]
 pub(crate) use push_exporter::PushExporter;
 pub(crate) use push_exporter::Writer;
-pub(crate) use source::{Batch, Source, SourceConfig, split_last};
+pub(crate) use source::{Batch, Source, split_last};
 
 use std::pin::Pin;
 

@@ -1,26 +1,23 @@
 //! A source that builds requests from the items of a queue.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::BoxFuture;
 use super::queue::{BATCH_RECORDS, Queue};
-use super::source::{Batch, Source, SourceConfig, split_last};
-use crate::encode::Encode;
-use crate::encode::shorten::MAX_ITEM_BYTES;
-use crate::health::EncodeStats;
+use super::source::{Batch, Source, split_last};
+use crate::encode::shorten::{MAX_ITEM_BYTES, Shorten};
+use crate::encode::{Encode, SourceConfig};
+use crate::health::ExporterCounters;
 
 /// A source that converts queued items to the requests of one exporter.
 pub(crate) struct QueueSource<T: Encode> {
     queue: Queue<T::Item>,
-    /// Creates the encoder of a configuration.
-    configured: fn(&SourceConfig) -> T,
     encoder: T,
     /// The number of items that were in the queue at the last call of `begin` and are not taken yet.
     left: usize,
     /// The batches that are not acknowledged. The last one is the current one.
     batches: Vec<Vec<Entry<T::Item>>>,
-    stats: Arc<EncodeStats>,
+    counters: Arc<ExporterCounters>,
 }
 
 /// An item that was taken from the queue.
@@ -28,23 +25,18 @@ struct Entry<I> {
     item: I,
     /// The size of the item in the queue.
     size: usize,
-    /// True after the item was encoded for the first time, which counts what the encoder changes.
+    /// True after the item was encoded for the first time, so that the changes of the encoding are counted once.
     is_counted: bool,
 }
 
 impl<T: Encode> QueueSource<T> {
-    pub(crate) fn new(
-        queue: Queue<T::Item>,
-        configured: fn(&SourceConfig) -> T,
-        stats: Arc<EncodeStats>,
-    ) -> Self {
+    pub(crate) fn new(queue: Queue<T::Item>, counters: Arc<ExporterCounters>) -> Self {
         Self {
             queue,
-            encoder: configured(&SourceConfig::default()),
-            configured,
+            encoder: T::new(&SourceConfig::default()),
             left: 0,
             batches: Vec::new(),
-            stats,
+            counters,
         }
     }
 
@@ -61,16 +53,15 @@ impl<T: Encode> QueueSource<T> {
         taken.map(entry).collect()
     }
 
-    fn encode(&self, entry: &mut Entry<T::Item>) -> T::Record {
-        let uncounted = EncodeStats::default();
-        let stats = match std::mem::replace(&mut entry.is_counted, true) {
-            true => &uncounted,
-            false => &*self.stats,
-        };
-        let mut record = self.encoder.encode(&entry.item, stats);
-        if T::size(&record) > MAX_ITEM_BYTES {
-            T::shorten(&mut record);
-            stats.shortened.fetch_add(1, Ordering::Relaxed);
+    fn encode(&self, entry: &mut Entry<T::Item>) -> Vec<u8> {
+        let mut unreadable_bodies = 0;
+        let mut record = self.encoder.encode(&entry.item, &mut unreadable_bodies);
+        let is_too_large = record.len() > MAX_ITEM_BYTES;
+        if is_too_large {
+            T::Message::shorten_encoded(&mut record);
+        }
+        if !std::mem::replace(&mut entry.is_counted, true) {
+            self.counters.encoded(is_too_large, unreadable_bodies);
         }
         record
     }
@@ -85,7 +76,7 @@ impl<T: Encode> QueueSource<T> {
 
 impl<T: Encode> Source for QueueSource<T> {
     fn configure(&mut self, config: &SourceConfig) {
-        self.encoder = (self.configured)(config);
+        self.encoder = T::new(config);
     }
 
     fn begin(&mut self) {
@@ -94,24 +85,30 @@ impl<T: Encode> Source for QueueSource<T> {
 
     fn batch(&mut self, max_bytes: usize) -> Option<Batch> {
         let mut batch = self.batches.pop().unwrap_or_else(|| self.take());
+        if batch.is_empty() {
+            return None;
+        }
         let (mut records, mut bytes) = (Vec::with_capacity(batch.len()), 0);
         for entry in &mut batch {
             let record = self.encode(entry);
             // A tag and a length prefix precede each record.
-            bytes += T::size(&record) + 8;
+            bytes += record.len() + 8;
             if bytes > max_bytes && !records.is_empty() {
                 break;
             }
             records.push(record);
         }
         let rest = batch.split_off(records.len());
-        let batches = [rest, batch].into_iter();
-        self.batches
-            .extend(batches.filter(|batch| !batch.is_empty()));
-        (!records.is_empty()).then(|| Batch {
+        if !rest.is_empty() {
+            self.batches.push(rest);
+        }
+        let items = batch.iter().map(|entry| &entry.item);
+        let message = self.encoder.request(&records, items);
+        self.batches.push(batch);
+        Some(Batch {
             items: records.len() as u64,
             losses: records.len() as u64,
-            message: self.encoder.request(records),
+            message,
         })
     }
 

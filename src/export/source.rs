@@ -6,26 +6,7 @@ use bytes::Bytes;
 
 use super::BoxFuture;
 use super::blocking::BlockingError;
-use crate::config::{NumberEncoding, Temporality};
-use crate::encode::message::ResourceAndScope;
-
-/// The part of the configuration that applies to the content of requests.
-#[derive(Default)]
-pub(crate) struct SourceConfig {
-    /// The attributes of the resource.
-    pub(crate) resource: Vec<(String, String)>,
-    /// The version of the service, which is also that of the instrumentation scopes of metrics and events.
-    pub(crate) version: String,
-    pub(crate) temporality: Temporality,
-    pub(crate) number_encoding: NumberEncoding,
-}
-
-impl SourceConfig {
-    /// Returns the resource with an instrumentation scope.
-    pub(crate) fn resource_and_scope(&self, scope: &str, version: &str) -> ResourceAndScope {
-        ResourceAndScope::new(&self.resource, scope, version)
-    }
-}
+use crate::encode::SourceConfig;
 
 /// A source of data for one exporter. It hands out one batch at a time, which stays the current one until it is
 /// acknowledged, split or discarded.

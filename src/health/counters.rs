@@ -10,13 +10,6 @@ use super::{Dropped, Exporter, ExporterHealth, ExporterState, QueueDepth};
 use crate::lock::lock;
 use crate::signal::Signal;
 
-/// The numbers of items and bodies that were changed when they were encoded. [`ExporterHealth`] describes them.
-#[derive(Debug, Default)]
-pub(crate) struct EncodeStats {
-    pub(crate) shortened: AtomicU64,
-    pub(crate) unreadable_bodies: AtomicU64,
-}
-
 /// A function that returns the number of items that were recorded and not delivered.
 pub(crate) type Undelivered = Box<dyn Fn() -> u64 + Send + Sync>;
 
@@ -25,7 +18,6 @@ pub(crate) struct ExporterCounters {
     signal: Signal,
     exporter: Exporter,
     waiting: Arc<QueueDepth>,
-    stats: Arc<EncodeStats>,
     /// A function that counts the items that were recorded and not delivered, where those are not the items of the
     /// queue.
     undelivered: Option<Undelivered>,
@@ -55,9 +47,8 @@ impl ExporterCounters {
         signal: Signal,
         exporter: Exporter,
         waiting: Arc<QueueDepth>,
-        stats: Arc<EncodeStats>,
         undelivered: Option<Undelivered>,
-    ) -> Self {
+    ) -> Arc<Self> {
         let health = ExporterHealth {
             signal,
             exporter,
@@ -72,11 +63,10 @@ impl ExporterCounters {
             last_success: None,
             addresses: Vec::new(),
         };
-        Self {
+        Arc::new(Self {
             signal,
             exporter,
             waiting,
-            stats,
             undelivered,
             queue_full: AtomicU64::new(0),
             recorded_when_off: AtomicU64::new(0),
@@ -85,7 +75,7 @@ impl ExporterCounters {
                 reported: (0, None),
                 shutdown_returned: false,
             }),
-        }
+        })
     }
 
     pub(crate) fn signal(&self) -> Signal {
@@ -111,6 +101,13 @@ impl ExporterCounters {
         self.recorded_when_off.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts the changes that the encoding made to an item.
+    pub(crate) fn encoded(&self, is_shortened: bool, unreadable_bodies: u64) {
+        let health = &mut self.progress().health;
+        health.shortened += u64::from(is_shortened);
+        health.unreadable_bodies += unreadable_bodies;
+    }
+
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
         let health = &mut self.progress().health;
         health.delivered += items.saturating_sub(rejected);
@@ -129,10 +126,10 @@ impl ExporterCounters {
 
     /// Records a failed attempt. Returns true if the exporter was not failing before.
     pub(crate) fn failed(&self, message: String) -> bool {
-        self.progress()
-            .health
-            .fail(&message, ExporterState::Failing)
-            != ExporterState::Failing
+        let health = &mut self.progress().health;
+        let is_new = health.state != ExporterState::Failing;
+        health.fail(&message, ExporterState::Failing);
+        is_new
     }
 
     /// Records that no item can be sent until a thread can be started. An exporter that is off stays off.
@@ -183,7 +180,7 @@ impl ExporterCounters {
         health.addresses.clear();
         health.dropped.shutdown += lost;
         match why {
-            Some(why) => drop(health.fail(&why, ExporterState::Off)),
+            Some(why) => health.fail(&why, ExporterState::Off),
             None => health.state = ExporterState::ShutDown,
         }
     }
@@ -245,8 +242,6 @@ impl ExporterCounters {
         let mut health = progress.health.clone();
         health.dropped = self.dropped(&health);
         health.queued = self.waiting.items();
-        health.shortened = self.stats.shortened.load(Ordering::Relaxed);
-        health.unreadable_bodies = self.stats.unreadable_bodies.load(Ordering::Relaxed);
         if progress.shutdown_returned {
             health.dropped.shutdown += self.undelivered().unwrap_or(health.queued);
             health.queued = 0;
@@ -290,8 +285,7 @@ mod tests {
     fn items_left_at_the_shutdown_are_reported_with_the_reason() {
         let waiting = Arc::new(QueueDepth::default());
         waiting.add(4, 400);
-        let counters =
-            ExporterCounters::new(Signal::Logs, Exporter::Otlp, waiting, Arc::default(), None);
+        let counters = ExporterCounters::new(Signal::Logs, Exporter::Otlp, waiting, None);
         counters.shut_down();
         let message = counters.unreported_losses(true).unwrap();
         assert_eq!(

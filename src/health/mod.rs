@@ -3,7 +3,7 @@
 mod counters;
 mod queue_depth;
 
-pub(crate) use counters::{EncodeStats, ExporterCounters};
+pub(crate) use counters::ExporterCounters;
 pub(crate) use queue_depth::QueueDepth;
 
 use std::fmt;
@@ -227,12 +227,12 @@ impl ExporterHealth {
         self.dropped.total() == 0 && self.state != ExporterState::Off
     }
 
-    /// Records a failure. Returns the previous state.
-    fn fail(&mut self, message: &str, state: ExporterState) -> ExporterState {
+    /// Records a failure, and the state that follows from it.
+    fn fail(&mut self, message: &str, state: ExporterState) {
         self.last_error = Some(Failure {
             message: visible(message),
             at: SystemTime::now(),
         });
-        std::mem::replace(&mut self.state, state)
+        self.state = state;
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::PROMETHEUS_READER;
 use super::counter::Sample;
 use super::registry::Registry;
 
@@ -16,7 +17,6 @@ const WITHOUT_FETCH: Duration = Duration::from_secs(600);
 
 /// A reader of the registry for the Prometheus page. Values are always cumulative since the start of the series.
 pub(crate) struct ScrapeReader {
-    reader: usize,
     registry: Arc<Registry>,
     /// The ended series on the page.
     ended: HashMap<SeriesEnd, Stay>,
@@ -34,9 +34,8 @@ struct Stay {
 }
 
 impl ScrapeReader {
-    pub(crate) fn new(reader: usize, registry: Arc<Registry>) -> Self {
+    pub(crate) fn new(registry: Arc<Registry>) -> Self {
         Self {
-            reader,
             registry,
             ended: HashMap::new(),
         }
@@ -44,18 +43,18 @@ impl ScrapeReader {
 
     /// Starts the reader: the page shows series that are live or begin after this call.
     pub(crate) fn start(&self) {
-        self.registry.add_reader(self.reader);
+        self.registry.add_reader(PROMETHEUS_READER);
     }
 
     /// Stops the reader: no series is kept for the page any longer.
     pub(crate) fn stop(&mut self) {
         self.ended.clear();
-        self.registry.remove_reader(self.reader);
+        self.registry.remove_reader(PROMETHEUS_READER);
     }
 
     /// Returns every series that is live, or ended and not yet due for removal, in the order of the catalog.
     pub(crate) fn collect(&mut self, now: Instant) -> Vec<Sample> {
-        let mut page = self.registry.collect(self.reader);
+        let mut page = self.registry.collect(PROMETHEUS_READER);
         let shown = page.len();
         let mut known = std::mem::take(&mut self.ended);
         page.retain(|sample| {
@@ -71,7 +70,7 @@ impl ScrapeReader {
                 self.ended.insert(end, stay);
             } else {
                 // Only push readers use the time.
-                sample.acknowledge(self.reader, 0);
+                sample.acknowledge(PROMETHEUS_READER, 0);
             }
             stays
         });
@@ -102,8 +101,6 @@ mod tests {
     use crate::metrics::SeriesKind;
     use crate::session_attributes::SessionAttributes;
 
-    const READER: usize = 0;
-
     fn standard(of_one_session: bool) -> SessionAttributes {
         SessionAttributes {
             of_one_session,
@@ -127,7 +124,7 @@ mod tests {
     #[test]
     fn ended_series_stays_on_the_page_until_it_was_fetched_and_120_s_passed() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
-        let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
+        let mut reader = ScrapeReader::new(Arc::clone(&registry));
         reader.start();
         let attributes = registry.intern(standard(true));
         let counter = registry.open(&attributes, SeriesKind::Commits).unwrap();
@@ -153,7 +150,7 @@ mod tests {
     #[test]
     fn reopened_series_continues_its_total() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
-        let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
+        let mut reader = ScrapeReader::new(Arc::clone(&registry));
         reader.start();
         let attributes = registry.intern(standard(true));
         let add = || {
@@ -181,7 +178,7 @@ mod tests {
     #[test]
     fn ended_series_is_removed_after_600_s_without_a_fetch() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
-        let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
+        let mut reader = ScrapeReader::new(Arc::clone(&registry));
         reader.start();
         let attributes = registry.intern(standard(true));
         drop(registry.open(&attributes, SeriesKind::Commits).unwrap());
@@ -196,7 +193,7 @@ mod tests {
     #[test]
     fn series_without_a_session_id_stays_on_the_page() {
         let registry = Arc::new(Registry::new(0, Clock::default()));
-        let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
+        let mut reader = ScrapeReader::new(Arc::clone(&registry));
         reader.start();
         let attributes = registry.intern(standard(false));
         registry

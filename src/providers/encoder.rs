@@ -10,14 +10,11 @@ use opentelemetry_proto::tonic::common::v1::InstrumentationScope as OtlpScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
-use crate::encode::Encode;
 use crate::encode::protobuf::Writer;
 use crate::encode::shorten::Shorten;
-use crate::export::SourceConfig;
-use crate::health::EncodeStats;
+use crate::encode::{Encode, SourceConfig};
 
 /// A record and its instrumentation scope.
-#[derive(Clone)]
 pub(super) struct Scoped<R> {
     record: R,
     scope: OtlpScope,
@@ -39,56 +36,55 @@ impl<R> Scoped<R> {
     }
 }
 
+impl<R: Message> Scoped<R> {
+    /// Returns the size of the data in bytes of protobuf.
+    pub(super) fn size(&self) -> usize {
+        self.record.encoded_len() + self.scope.encoded_len() + self.schema_url.len()
+    }
+}
+
 /// An encoder of requests with records of one type.
 pub(super) struct HostEncoder<R> {
     resource: Resource,
     records: PhantomData<R>,
 }
 
-impl<R> HostEncoder<R> {
-    pub(super) fn new(config: &SourceConfig) -> Self {
+impl<R: Shorten> Encode for HostEncoder<R> {
+    /// The queues of all exporters of a signal share an item.
+    type Item = Arc<Scoped<R>>;
+    type Message = R;
+
+    fn new(config: &SourceConfig) -> Self {
         Self {
-            // The host's instruments have their own scopes.
-            resource: config.resource_and_scope("", "").resource,
+            resource: config.resource(),
             records: PhantomData,
         }
     }
-}
 
-impl<R: Shorten> Encode for HostEncoder<R> {
-    /// The exporters of a signal share their items.
-    type Item = Arc<Scoped<R>>;
-    type Record = Scoped<R>;
-
-    fn encode(&self, item: &Arc<Scoped<R>>, _: &EncodeStats) -> Scoped<R> {
-        Scoped::clone(item)
-    }
-
-    fn size(item: &Scoped<R>) -> usize {
-        item.record.encoded_len() + item.scope.encoded_len() + item.schema_url.len()
-    }
-
-    fn shorten(item: &mut Scoped<R>) {
-        item.record.shorten();
+    fn encode(&self, item: &Arc<Scoped<R>>, _: &mut u64) -> Vec<u8> {
+        item.record.encode_to_vec()
     }
 
     /// Builds a request, in which consecutive records of a scope share it. The fields have the same numbers for log
     /// records and for spans.
-    fn request(&self, items: Vec<Scoped<R>>) -> Bytes {
-        let same = |one: &Scoped<R>, next: &Scoped<R>| {
-            (&one.scope, &one.schema_url) == (&next.scope, &next.schema_url)
-        };
+    fn request<'a>(
+        &self,
+        records: &[Vec<u8>],
+        items: impl Iterator<Item = &'a Arc<Scoped<R>>>,
+    ) -> Bytes {
+        let scopes = items.map(|item| (&item.scope, &item.schema_url));
+        let records: Vec<_> = scopes.zip(records).collect();
         let mut out = Writer::default();
         out.nested(1, |out| {
             out.bytes(1, &self.resource.encode_to_vec());
-            for group in items.chunk_by(same) {
+            for group in records.chunk_by(|(scope, _), (next, _)| scope == next) {
                 out.nested(2, |out| {
-                    if let [first, ..] = group {
-                        out.bytes(1, &first.scope.encode_to_vec());
-                        out.string(3, &first.schema_url);
+                    if let [((scope, schema_url), _), ..] = group {
+                        out.bytes(1, &scope.encode_to_vec());
+                        out.string(3, schema_url);
                     }
-                    for item in group {
-                        out.bytes(2, &item.record.encode_to_vec());
+                    for (_, record) in group {
+                        out.bytes(2, record);
                     }
                 });
             }

@@ -19,8 +19,8 @@ use crate::telemetry::Telemetry;
 impl Telemetry {
     /// Returns OpenTelemetry providers for the host's own metrics, logs and spans, which are exported like the data of
     /// the [catalog](crate::catalog): with the same resource, headers, TLS, limits and deadlines. Every call returns
-    /// the same providers. They do nothing if telemetry is [disabled](Self::disabled) or was shut down, and in a forked
-    /// child. Their metrics keep the temporality of the configuration at the first call: if settings arrive after the
+    /// the same providers. They do nothing if telemetry is [disabled](Self::disabled), in memory (feature `testing`) or
+    /// was shut down, and in a forked child. Their metrics keep the temporality of the configuration at the first call: if settings arrive after the
     /// start, make the first call after them.
     ///
     /// Requires the feature `providers`.
@@ -40,6 +40,9 @@ impl Telemetry {
         };
         let state = &handle.state;
         let mut exporters = handle.lock_exporters();
+        if exporters.is_custom() {
+            return Providers::new(None);
+        }
         if let Some(providers) = exporters.host::<Providers>() {
             return providers.clone();
         }
@@ -98,8 +101,8 @@ fn readers(
             Arc::clone(&temporality_reported),
             Arc::clone(diagnostics),
         );
-        let (waiting, stats) = (Arc::clone(reader.waiting()), Arc::default());
-        let counters = ExporterCounters::new(Signal::Metrics, exporter, waiting, stats, None);
+        let waiting = Arc::clone(reader.waiting());
+        let counters = ExporterCounters::new(Signal::Metrics, exporter, waiting, None);
         let opened = reader.clone();
         let open = move || opened.begin();
         let handle = ExporterHandle::with_pipeline(source, counters, open, diagnostics, clock);
@@ -117,9 +120,8 @@ fn queue<R: Shorten>(
 ) -> HostQueue<R> {
     let (diagnostics, clock) = (&state.diagnostics, state.clock);
     let queues = EXPORTERS.iter().map(|&exporter| {
-        let encoder = HostEncoder::new;
         let (handle, queue) =
-            ExporterHandle::with_queue(signal, exporter, encoder, diagnostics, clock);
+            ExporterHandle::with_queue::<HostEncoder<R>>(signal, exporter, diagnostics, clock);
         let counters = Arc::clone(handle.counters());
         handles.push(handle);
         (queue, counters)

@@ -16,28 +16,10 @@ use crate::state::TelemetryState;
 /// another, so the timeouts of several readers would add up.
 #[derive(Debug)]
 pub(super) struct FirstReader {
-    reader: Reader,
-    others: Vec<Reader>,
-    telemetry: Weak<TelemetryState>,
-}
-
-impl FirstReader {
-    pub(super) fn new(
-        reader: Reader,
-        others: Vec<Reader>,
-        telemetry: Weak<TelemetryState>,
-    ) -> Self {
-        Self {
-            reader,
-            others,
-            telemetry,
-        }
-    }
-
-    fn all(&self) -> Vec<Reader> {
-        let others = self.others.iter();
-        [&self.reader].into_iter().chain(others).cloned().collect()
-    }
+    pub(super) reader: Reader,
+    /// All readers of the provider, with this one.
+    pub(super) all: Vec<Reader>,
+    pub(super) telemetry: Weak<TelemetryState>,
 }
 
 impl MetricReader for FirstReader {
@@ -58,7 +40,7 @@ impl MetricReader for FirstReader {
         if upgrade_in_original_process(&self.telemetry).is_none() {
             return Err(OTelSdkError::AlreadyShutdown);
         }
-        let all = self.all();
+        let all = self.all.clone();
         let collect_last = move || all.iter().for_each(Reader::collect_last);
         // On another thread and with a timeout: if the caller is one of the host's callbacks, the collection that calls
         // it excludes this one, which would wait forever.
@@ -66,7 +48,7 @@ impl MetricReader for FirstReader {
             return Err(OTelSdkError::Timeout(timeout));
         }
         // The readers end even if a callback panicked, or no thread could be started.
-        self.all().iter().for_each(Reader::end);
+        self.all.iter().for_each(Reader::end);
         Ok(())
     }
 

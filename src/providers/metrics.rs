@@ -13,8 +13,9 @@ use super::reader::Reader;
 use crate::config::Temporality;
 use crate::config::variables::TEMPORALITY;
 use crate::diagnostics::Diagnostics;
+use crate::encode::SourceConfig;
 use crate::export::blocking::{self, Blocking, BlockingError};
-use crate::export::{Batch, BoxFuture, Source, SourceConfig};
+use crate::export::{Batch, BoxFuture, Source};
 
 /// The source of the host's metrics. A collection is sent in as many requests as needed. The next collection begins
 /// only after all of them were delivered or dropped, and covers the data recorded in the meantime.
@@ -55,7 +56,7 @@ impl HostMetrics {
 
 impl Source for HostMetrics {
     fn configure(&mut self, config: &SourceConfig) {
-        self.resource = config.resource_and_scope("", "").resource;
+        self.resource = config.resource();
         let differs = config.temporality != self.temporality;
         let was_reported = self.is_reported.swap(differs, Ordering::Relaxed);
         if !differs || was_reported {

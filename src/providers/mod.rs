@@ -202,24 +202,17 @@ impl LlmRequest {
 }
 
 fn context_of(parent: Option<&TraceContext>) -> Context {
-    match parent {
-        Some(parent) => Context::new().with_remote_span_context(parent.into()),
-        None => Context::new(),
-    }
-}
-
-impl From<&TraceContext> for SpanContext {
-    fn from(context: &TraceContext) -> Self {
-        let flags = TraceFlags::new(context.flags());
-        let state = context.trace_state.as_deref().map(str::parse);
-        Self::new(
-            TraceId::from_bytes(context.trace_id),
-            SpanId::from_bytes(context.span_id),
-            flags,
-            context.remote,
-            state.and_then(Result::ok).unwrap_or(TraceState::NONE),
-        )
-    }
+    let Some(parent) = parent else {
+        return Context::new();
+    };
+    let state = parent.trace_state.as_deref().map(str::parse);
+    Context::new().with_remote_span_context(SpanContext::new(
+        TraceId::from_bytes(parent.trace_id),
+        SpanId::from_bytes(parent.span_id),
+        TraceFlags::new(parent.flags()),
+        parent.remote,
+        state.and_then(Result::ok).unwrap_or(TraceState::NONE),
+    ))
 }
 
 impl Providers {
@@ -239,9 +232,11 @@ impl Providers {
             .with_span_limits(SpanLimits::default());
         if let Some((readers, logs, spans)) = receivers {
             if let [first, others @ ..] = &readers[..] {
-                let telemetry = Weak::clone(&logs.telemetry);
-                let first = FirstReader::new(first.clone(), others.to_vec(), telemetry);
-                meter = meter.with_reader(first);
+                meter = meter.with_reader(FirstReader {
+                    reader: first.clone(),
+                    all: readers.clone(),
+                    telemetry: Weak::clone(&logs.telemetry),
+                });
                 for other in others {
                     meter = meter.with_reader(other.clone());
                 }

@@ -5,10 +5,9 @@ use std::sync::{Arc, Weak};
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
-use super::encoder::{HostEncoder, Scoped};
+use super::encoder::Scoped;
 use crate::config::Config;
 use crate::config::variables::FLUSH_TIMEOUT;
-use crate::encode::Encode;
 use crate::encode::shorten::Shorten;
 use crate::health::Exporter;
 use crate::signal::Signal;
@@ -46,7 +45,7 @@ impl<R: Shorten> HostQueue<R> {
             return;
         }
         let record = Arc::new(record());
-        let size = HostEncoder::size(&record);
+        let size = record.size();
         for queue in queues {
             telemetry.enqueue_for(queue, Arc::clone(&record), size);
         }

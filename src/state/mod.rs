@@ -34,7 +34,6 @@ use arc_swap::ArcSwap;
 use crate::clock::Clock;
 use crate::content::ContentPolicy;
 use crate::diagnostics::Diagnostics;
-use crate::encode::Item;
 use crate::export::runtime::{Runtime, no_thread};
 use crate::fork::Process;
 use crate::health::Health;
@@ -89,20 +88,15 @@ impl TelemetryState {
     /// Queues an item whose texts have `size` bytes for every exporter.
     pub(crate) fn enqueue<T: ?Sized>(
         &self,
-        queues: &[ExporterQueue<Item<T>>],
-        item: Box<T>,
+        queues: &[ExporterQueue<Arc<T>>],
+        item: Arc<T>,
         size: usize,
     ) {
-        match queues {
-            [] => {}
-            [only] => self.enqueue_for(only, Item::Own(item), size),
-            [first, others @ ..] => {
-                let item: Arc<T> = item.into();
-                for queue in others {
-                    self.enqueue_for(queue, Item::Shared(Arc::clone(&item)), size);
-                }
-                self.enqueue_for(first, Item::Shared(item), size);
+        if let [first, others @ ..] = queues {
+            for queue in others {
+                self.enqueue_for(queue, Arc::clone(&item), size);
             }
+            self.enqueue_for(first, item, size);
         }
     }
 

@@ -105,7 +105,7 @@ impl<R: SpanRecord + Default + 'static> OpenSpan<R> {
         record.set_duration(duration);
         outcome(&mut record, &active.policy);
         active.policy.filter(record, |record| {
-            let span = Box::new(Finished {
+            let span = Arc::new(Finished {
                 context: context.clone(),
                 parent: self.identity.parent,
                 start: self.start.wall(),

@@ -313,7 +313,7 @@ impl SessionCore {
         let time = record.time();
         snapshot.active.policy.filter(record, |record| {
             let envelope = self.envelope(snapshot, time, prompt, span);
-            let event = Box::new(Queued { envelope, record });
+            let event = Arc::new(Queued { envelope, record });
             let size = event.record.size();
             self.telemetry.enqueue(&snapshot.active.events, event, size);
         });

@@ -64,8 +64,7 @@ pub struct TelemetryBuilder {
     pub(crate) clock: Clock,
     pub(crate) ids: IdGenerator,
     pub(crate) installation_id: OnceLock<Arc<str>>,
-    /// Replaces the OTLP and console exporters of the library's own data, whatever the configuration asks for. Those of
-    /// host instruments stay.
+    /// Replaces all exporters, whatever the configuration asks for.
     pub(crate) exporter: Option<MakeExporter>,
 }
 

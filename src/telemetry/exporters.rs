@@ -13,20 +13,19 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::variables::TEMPORALITY;
 use crate::diagnostics::Diagnostics;
-use crate::encode::Encode;
 use crate::encode::events::{EventEncoder, EventItem};
 use crate::encode::spans::{SpanEncoder, SpanItem};
+use crate::encode::{Encode, SourceConfig};
 use crate::export::headers::Helper;
 use crate::export::metrics_source::PushReader;
 use crate::export::runtime::Runtime;
 use crate::export::{
     ExporterHandle, ExporterSettings, MakeExporter, MakeScrapeEndpoint, PipelineConfig,
-    ScrapeEndpointSettings, SourceConfig, Writer,
+    ScrapeEndpointSettings, Writer,
 };
 use crate::health::{Exporter, ExporterCounters};
 use crate::metrics::{CONSOLE_READER, OTLP_READER, Registry};
 use crate::resource::{platform, resource_attributes};
-use crate::schema::scope;
 use crate::signal::Signal;
 use crate::state::{ActiveConfig, ExporterQueue};
 
@@ -35,8 +34,7 @@ pub(crate) struct Exporters {
     writer: Writer,
     diagnostics: Arc<Diagnostics>,
     service: Service,
-    /// Replaces the OTLP and console exporters of the library's own data, whatever the configuration asks for. Those of
-    /// host instruments stay.
+    /// Replaces all exporters, whatever the configuration asks for.
     custom: Option<MakeExporter>,
     /// Starts scrape endpoints; `None` if the build has no Prometheus exporter.
     make_scrape_endpoint: Option<MakeScrapeEndpoint>,
@@ -53,7 +51,7 @@ pub(crate) struct Exporters {
 }
 
 impl Exporters {
-    /// Creates the exporters, all of them off.
+    /// Creates the exporters, all of them off. `custom` replaces all of them, whatever the configuration asks for.
     pub(super) fn new(
         service: Service,
         registry: &Arc<Registry>,
@@ -69,8 +67,8 @@ impl Exporters {
         ] {
             all.push(metrics(kind, reader, registry, &diagnostics, clock));
         }
-        let events = queues(Signal::Logs, event_encoder, &mut all, &diagnostics, clock);
-        let spans = queues(Signal::Traces, span_encoder, &mut all, &diagnostics, clock);
+        let events = queues::<EventEncoder>(Signal::Logs, &mut all, &diagnostics, clock);
+        let spans = queues::<SpanEncoder>(Signal::Traces, &mut all, &diagnostics, clock);
         #[cfg(feature = "prometheus")]
         let make_scrape_endpoint = {
             let (handle, make) = crate::export::prometheus(registry, &diagnostics, clock);
@@ -140,19 +138,22 @@ impl Exporters {
         source: &SourceConfig,
         helper: Option<&Arc<Helper>>,
     ) -> Option<ExporterSettings> {
+        let exporter = handle.counters().exporter();
+        if let Some(custom) = &self.custom {
+            // The custom exporter has the queue and the counters of the OTLP exporter.
+            let is_otlp = exporter == Exporter::Otlp;
+            return is_otlp.then(|| ExporterSettings::Custom(Arc::clone(custom)));
+        }
         let signal = config.of(handle.counters().signal());
-        let otlp = || {
-            let otlp = Box::new(signal.otlp.clone()?);
-            Some(ExporterSettings::Otlp(otlp, helper.cloned()))
-        };
-        match (handle.counters().exporter(), &self.custom) {
-            (Exporter::Otlp, Some(custom)) => Some(ExporterSettings::Custom(Arc::clone(custom))),
-            (Exporter::Console, Some(_)) => None,
-            (Exporter::Otlp, None) | (Exporter::HostOtlp, _) => otlp(),
-            (Exporter::Console, None) | (Exporter::HostConsole, _) => signal
+        match exporter {
+            Exporter::Otlp | Exporter::HostOtlp => {
+                let otlp = Box::new(signal.otlp.clone()?);
+                Some(ExporterSettings::Otlp(otlp, helper.cloned()))
+            }
+            Exporter::Console | Exporter::HostConsole => signal
                 .console
                 .then(|| ExporterSettings::Console(Arc::clone(&self.writer))),
-            (Exporter::Prometheus, _) => {
+            Exporter::Prometheus => {
                 let settings = ScrapeEndpointSettings {
                     address: signal.prometheus.clone()?,
                     resource: source.resource.clone(),
@@ -169,6 +170,12 @@ impl Exporters {
         for handle in &mut self.all {
             handle.turn_off(deadline);
         }
+    }
+
+    /// Returns true if a custom exporter replaces those that the configuration asks for.
+    #[cfg(feature = "providers")]
+    pub(crate) fn is_custom(&self) -> bool {
+        self.custom.is_some()
     }
 
     /// Returns the providers of the host.
@@ -248,7 +255,6 @@ fn metrics(
         Signal::Metrics,
         exporter,
         source.unacknowledged(),
-        Arc::default(),
         Some(undelivered),
     );
     let registry = Arc::clone(registry);
@@ -263,26 +269,16 @@ fn metrics(
 /// Creates the exporters of a signal whose items are queued, and adds their handles to `all`. Returns the queues.
 fn queues<T: Encode>(
     signal: Signal,
-    encoder: fn(&SourceConfig) -> T,
     all: &mut Vec<ExporterHandle>,
     diagnostics: &Arc<Diagnostics>,
     clock: Clock,
 ) -> Vec<ExporterQueue<T::Item>> {
     let kinds = [Exporter::Otlp, Exporter::Console];
     let queues = kinds.map(|kind| {
-        let (handle, queue) = ExporterHandle::with_queue(signal, kind, encoder, diagnostics, clock);
+        let (handle, queue) = ExporterHandle::with_queue::<T>(signal, kind, diagnostics, clock);
         let counters = Arc::clone(handle.counters());
         all.push(handle);
         (queue, counters)
     });
     queues.into()
-}
-
-fn event_encoder(config: &SourceConfig) -> EventEncoder {
-    let resource_and_scope = config.resource_and_scope(scope::EVENTS, &config.version);
-    EventEncoder::new(resource_and_scope, config.number_encoding)
-}
-
-fn span_encoder(config: &SourceConfig) -> SpanEncoder {
-    SpanEncoder::new(config.resource_and_scope(scope::SPANS, scope::SPANS_VERSION))
 }

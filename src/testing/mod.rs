@@ -23,7 +23,8 @@
 //! [`InMemory::builder`] sets switches, and a fixed clock and sequential ids with which every run is the same:
 //! [`InMemory::dump`] then returns a text that can be compared as a whole.
 //!
-//! All data takes the same path as to a receiver: the content policy, the queues, the encoding as OTLP.
+//! All data takes the same path as to a receiver: the content policy, the queues, the encoding as OTLP. Only data of the
+//! catalog is kept: the providers for a host's own instruments (`Telemetry::providers`) do nothing.
 
 mod attributes;
 mod dump;
@@ -83,7 +84,8 @@ pub struct InMemoryBuilder {
 
 impl InMemoryBuilder {
     /// Sets a variable of the environment, for example a content switch or `OTEL_RESOURCE_ATTRIBUTES`. The exporter that
-    /// a variable names does not matter: metrics, events and spans are all kept. The process environment is not read.
+    /// a variable names does not matter: metrics, events and spans are all kept, and none is sent. The process
+    /// environment is not read.
     ///
     /// ```
     /// # use claude_code_telemetry::testing::InMemory;

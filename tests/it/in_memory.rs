@@ -344,3 +344,50 @@ fn status_of_a_failed_request_may_be_missing() {
         .collect();
     assert_eq!(statuses, ["529", "undefined"]);
 }
+
+#[test]
+#[cfg(all(feature = "grpc", feature = "prometheus", feature = "providers"))]
+fn nothing_is_sent_or_served_whatever_exporters_the_variables_name() {
+    use opentelemetry::logs::{LogRecord, Logger, LoggerProvider};
+    use opentelemetry::metrics::MeterProvider;
+    use opentelemetry::trace::{Span, Tracer, TracerProvider};
+
+    use crate::host::Protocol;
+    use claude_code_telemetry::Exporter;
+    use claude_code_telemetry::testing::InMemoryBuilder;
+
+    let receiver = Protocol::Grpc.receiver();
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "otlp,console,prometheus"),
+        ("OTEL_LOGS_EXPORTER", "otlp,console"),
+        ("OTEL_TRACES_EXPORTER", "otlp,console"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint()),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+    ];
+    let set =
+        |builder, (name, value): &(&str, &str)| InMemoryBuilder::variable(builder, *name, *value);
+    let telemetry = variables.iter().fold(InMemory::builder(), set).start();
+    let providers = telemetry.providers();
+    let meter = providers.meter_provider().meter("host");
+    meter.u64_counter("hits").build().add(1, &[]);
+    let logger = providers.logger_provider().logger("host");
+    let mut record = logger.create_log_record();
+    record.set_event_name("cleared");
+    logger.emit(record);
+    let mut span = providers.tracer_provider().tracer("host").start("compile");
+    assert!(!span.is_recording());
+    span.end();
+    telemetry.session(Identity::new()).prompt("hi").end();
+
+    let report = telemetry.shutdown();
+    assert!(report.is_complete(), "{report}");
+    assert!(
+        report
+            .exporters
+            .iter()
+            .all(|health| health.exporter == Exporter::Otlp)
+    );
+    assert_eq!(telemetry.events().names(), ["user_prompt"]);
+    assert!(receiver.received().is_empty());
+}

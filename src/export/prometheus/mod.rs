@@ -28,14 +28,15 @@ use super::export_result::{Accepted, Delivery, ExportResult};
 use super::exporter::{MakeScrapeEndpoint, ScrapeEndpointSettings};
 use super::handle::ExporterHandle;
 use super::push_exporter::PushExporter;
-use super::source::{Batch, Source, SourceConfig};
+use super::source::{Batch, Source};
 use super::{BoxFuture, blocking};
 use crate::clock::Clock;
 use crate::config::PrometheusConfig;
 use crate::diagnostics::Diagnostics;
+use crate::encode::SourceConfig;
 use crate::health::{Exporter, ExporterCounters};
 use crate::lock::lock;
-use crate::metrics::{PROMETHEUS_READER, Registry, Sample, ScrapeReader};
+use crate::metrics::{Registry, Sample, ScrapeReader};
 use crate::signal::Signal;
 use bind::BindError;
 use serve::Server;
@@ -54,14 +55,13 @@ pub(crate) fn handle(
     clock: Clock,
 ) -> (ExporterHandle, MakeScrapeEndpoint) {
     let series = Arc::new(ScrapeSeries {
-        reader: ScrapeReader::new(PROMETHEUS_READER, Arc::clone(registry)).into(),
+        reader: ScrapeReader::new(Arc::clone(registry)).into(),
         is_unavailable: AtomicBool::new(false),
     });
     let (counted, opened) = (Arc::clone(&series), Arc::clone(&series));
     let counters = ExporterCounters::new(
         Signal::Metrics,
         Exporter::Prometheus,
-        Arc::default(),
         Arc::default(),
         Some(Box::new(move || counted.unavailable())),
     );
