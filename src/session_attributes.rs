@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::content::utf16;
 use crate::schema::STANDARD_ATTRIBUTES;
 
 /// The length limit of a metric attribute, in UTF-16 units.
@@ -16,12 +17,7 @@ pub(crate) fn shorten(text: &str) -> &str {
     if text.len() <= MAX_TEXT_UNITS {
         return text;
     }
-    let mut units = 0;
-    let end = text.char_indices().find_map(|(at, character)| {
-        units += character.len_utf16();
-        (units > MAX_TEXT_UNITS).then_some(at)
-    });
-    &text[..end.unwrap_or(text.len())]
+    utf16::cut(text, MAX_TEXT_UNITS).0
 }
 
 /// Custom attributes, in order.
@@ -93,14 +89,8 @@ impl SessionAttributes {
     }
 }
 
-/// Returns the custom attributes for metrics; the same allocation if no text is too long.
+/// Returns the custom attributes for metrics.
 pub(crate) fn custom_for_metrics(custom: &CustomAttributes) -> CustomAttributes {
-    if custom
-        .iter()
-        .all(|(_, text)| shorten(text).len() == text.len())
-    {
-        return Arc::clone(custom);
-    }
     custom
         .iter()
         .map(|(key, text)| (Arc::clone(key), shortened_text(text)))
