@@ -14,17 +14,9 @@ pub(crate) use document::{compact, member, merge, scalar, visit};
 pub(crate) use text::{Part, Text};
 pub(crate) use writer::Writer;
 
-/// A reason why a text cannot be processed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
-    /// The text is not JSON.
-    Syntax,
-    /// Arrays and objects are nested deeper than the limit of the scanner.
-    TooDeep,
-    /// Only from the redaction of bodies, which must remove the model's thinking: the `type` of an object showed that it is
-    /// thinking after an array or object in it had been written.
-    Thinking,
-}
+/// The error for a text that is not JSON of the expected form, or is nested deeper than the limit of the scanner.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
 
 /// The next part of a document.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +87,7 @@ impl<'a> Scanner<'a> {
             }
             if self.expect == Expect::More {
                 // Only white space may follow a complete document.
-                end.ok_or(Unreadable::Syntax)?;
+                end.ok_or(Unreadable)?;
                 self.take(b',')?;
             }
             if end == Some(b'}') {
@@ -147,7 +139,7 @@ impl<'a> Scanner<'a> {
 
     fn take(&mut self, byte: u8) -> Result<(), Unreadable> {
         if self.peek() != Some(byte) {
-            return Err(Unreadable::Syntax);
+            return Err(Unreadable);
         }
         self.at += 1;
         Ok(())
@@ -155,7 +147,7 @@ impl<'a> Scanner<'a> {
 
     fn open(&mut self, end: u8, event: Event<'a>) -> Result<Event<'a>, Unreadable> {
         if self.open.len() == self.max_depth {
-            return Err(Unreadable::TooDeep);
+            return Err(Unreadable);
         }
         self.open.push(end);
         self.at += 1;
@@ -182,7 +174,7 @@ impl<'a> Scanner<'a> {
         let length = rest.bytes().take_while(is_part).count();
         let scalar = &rest[..length];
         if !is_number(scalar) && !matches!(scalar, "true" | "false" | "null") {
-            return Err(Unreadable::Syntax);
+            return Err(Unreadable);
         }
         self.at += scalar.len();
         Ok(scalar)
@@ -200,7 +192,7 @@ impl<'a> Scanner<'a> {
                 (Some(b'"'), _) => break,
                 (Some(b'\\'), Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => 2,
                 (Some(b'\\'), Some(b'u')) if hex(&bytes[end + 2..]).is_some() => 6,
-                _ => return Err(Unreadable::Syntax),
+                _ => return Err(Unreadable),
             };
             escaped = true;
         }

@@ -63,7 +63,8 @@ pub fn redact_body(json: &str, limit: usize) -> RedactedBody {
 }
 
 /// Writes the body without the thinking of all objects that state their `type` before it, or begin at one of the sorted
-/// positions `thinking`. Also returns the positions of the other thinking objects, whose thinking was written.
+/// positions `thinking`. Also returns the positions of the other thinking objects, whose thinking was written. Returns an
+/// error if such thinking is an array or an object.
 fn write_redacted(
     json: &str,
     limit: usize,
@@ -95,12 +96,12 @@ fn write_redacted(
                 });
             }
             Event::ObjectEnd => match objects.pop().filter(|object| object.thinks) {
-                Some(object) if object.wrote_nested => return Err(Unreadable::Thinking),
+                Some(object) if object.wrote_nested => return Err(Unreadable),
                 Some(object) if object.wrote_text => missed.push(object.at),
                 _ => {}
             },
             // The body is not an object.
-            _ if objects.is_empty() => return Err(Unreadable::Syntax),
+            _ if objects.is_empty() => return Err(Unreadable),
             _ => {}
         }
         out.event(event);

@@ -27,7 +27,7 @@ fn object(json: &str) -> Result<Scanner<'_>, Unreadable> {
     let mut scanner = Scanner::new(json, MAX_DEPTH);
     match scanner.next()? {
         Event::ObjectStart => Ok(scanner),
-        _ => Err(Unreadable::Syntax),
+        _ => Err(Unreadable),
     }
 }
 
