@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use super::{Content, json};
+use super::truncate::{Truncated, fit};
+use super::{Content, json, utf16};
 use crate::schema::Gate;
 
 /// The content that the configuration allows to be exported.
@@ -77,5 +78,27 @@ impl ContentPolicy {
     pub(crate) fn scalar<T: FromStr>(&self, json: &Content, name: &str) -> Option<T> {
         let scalar = json::scalar(json.text(), name).filter(|_| self.tool_details);
         scalar?.parse().ok()
+    }
+
+    /// Returns true if a part of a tool's output may be exported. `is_input` is true if the part repeats the arguments
+    /// of the call.
+    pub(crate) fn admits_tool_output(&self, is_input: bool) -> bool {
+        self.tool_content && (!is_input || self.tool_details)
+    }
+
+    /// Returns a part of a tool's output, truncated to `room` UTF-16 code units, if it may be exported. Subtracts its
+    /// length from `room`. `is_input` is true if the part repeats the arguments of the call.
+    pub(crate) fn tool_output(
+        &self,
+        content: &Content,
+        is_input: bool,
+        room: &mut usize,
+    ) -> Option<Truncated> {
+        if !self.admits_tool_output(is_input) {
+            return None;
+        }
+        let part = fit(content.text(), *room, self.max_length);
+        *room -= utf16::len(&part.text);
+        Some(part)
     }
 }

@@ -124,7 +124,7 @@ pub(crate) struct OutputEvent {
     /// Nanoseconds since the Unix epoch.
     time: u64,
     /// The keys and the text of each attribute, and `true` if the text repeats the tool's input.
-    texts: Vec<(Keys, Truncated<'static>, bool)>,
+    texts: Vec<(Keys, Truncated, bool)>,
 }
 
 impl OutputEvent {
