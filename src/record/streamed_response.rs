@@ -73,18 +73,19 @@ impl StreamedResponse {
     /// 16 MiB is skipped.
     pub fn push(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let had_token = self.answer.has_token;
-        let mut bytes = bytes.as_ref();
-        while let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-            let is_end_of_crlf = end == 0 && self.after_return && bytes.first() == Some(&b'\n');
-            self.after_return = bytes.get(end) == Some(&b'\r');
-            if !is_end_of_crlf {
-                self.append(&bytes[..end]);
-                self.end_line();
+        let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        for part in bytes.as_ref().split_inclusive(is_end) {
+            let is_rest_of_crlf = self.after_return && part == b"\n";
+            self.after_return = part.ends_with(b"\r");
+            match part {
+                _ if is_rest_of_crlf => {}
+                [line @ .., b'\n' | b'\r'] => {
+                    self.append(line);
+                    self.end_line();
+                }
+                line => self.append(line),
             }
-            bytes = &bytes[end + 1..];
         }
-        self.after_return &= bytes.is_empty();
-        self.append(bytes);
         self.answer.has_token && !had_token
     }
 
