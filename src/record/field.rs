@@ -44,7 +44,7 @@ macro_rules! attribute_rows {
 pub(crate) use attribute_rows;
 
 /// Implements [`Field`]: `Type: Kind = |value| ...`, where the expression returns an `Option` of the Rust type of the
-/// kind. `None` sends no attribute.
+/// kind. `None` sends no attribute. Functions of [`Attribute`] may follow the kind, for example `.when_known()`.
 macro_rules! fields {
     ($($type:ty: $Kind:ident $(.$with:ident($($argument:expr),*))* = |$value:ident| $expression:expr;)*) => {$(
         impl $crate::record::Field for $type {
@@ -105,8 +105,7 @@ impl<K: ContentKind> Field for Gated<K> {
     };
 
     fn write(&self, key: &'static str, out: &mut dyn Out) {
-        // An empty string counts as absent. Only prompts, which are never omitted but redacted, can be empty.
-        if let Some(text) = self.text().filter(|text| K::REDACTED || !text.is_empty()) {
+        if let Some(text) = self.text() {
             out.value(key, Value::String(text));
         }
     }
