@@ -20,20 +20,20 @@ pub(crate) fn shorten(text: &str) -> &str {
     utf16::cut(text, MAX_TEXT_UNITS).0
 }
 
-/// Custom attributes, in order.
+/// The custom attributes of `OTEL_RESOURCE_ATTRIBUTES`, keys and values, in order.
 pub(crate) type CustomAttributes = Arc<[(Arc<str>, Arc<str>)]>;
 
 /// The number of the attributes in [`STANDARD_ATTRIBUTES`].
 const COUNT: usize = STANDARD_ATTRIBUTES.len();
 
-/// The final standard attributes, followed by the custom ones of the configuration.
+/// The standard attributes that are sent, and the custom attributes that follow them.
 ///
 /// Sessions whose metrics have equal attributes share one copy: `Registry::intern` of the metrics returns it.
 #[derive(Debug, Default)]
 pub(crate) struct SessionAttributes {
     /// The values of [`STANDARD_ATTRIBUTES`], in that order; `None` for an attribute that is not sent.
     pub(crate) values: [Option<Arc<str>>; COUNT],
-    /// From `OTEL_RESOURCE_ATTRIBUTES`; the same for all sessions of a telemetry.
+    /// The same for all sessions of a telemetry.
     pub(crate) custom: CustomAttributes,
     /// True if `session.id` is among the attributes: the series then end with their session.
     pub(crate) of_one_session: bool,

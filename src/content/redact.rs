@@ -7,7 +7,7 @@ use super::{truncate, utf16};
 pub(crate) const REDACTED: &str = "<REDACTED>";
 /// [`REDACTED`] as JSON.
 const REDACTED_JSON: &str = "\"<REDACTED>\"";
-/// The nesting limit. Deeper bodies are not processed.
+/// The nesting limit. Deeper bodies are withheld.
 const MAX_DEPTH: usize = 128;
 /// The `type`s of objects whose thinking is removed. `thinking_delta` is not a content block but a fragment of one in a
 /// stream: bodies are whole messages and should not contain it, but a host that collected raw stream events would
