@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::content::utf16;
-use crate::schema::STANDARD_ATTRIBUTES;
+use crate::schema::{STANDARD_ATTRIBUTES, key::SESSION_ID};
 
 /// The length limit of a metric attribute, in UTF-16 units.
 const MAX_TEXT_UNITS: usize = 1024;
@@ -35,16 +35,16 @@ pub(crate) struct SessionAttributes {
     pub(crate) values: [Option<Arc<str>>; COUNT],
     /// The same for all sessions of a telemetry.
     pub(crate) custom: CustomAttributes,
-    /// True if `session.id` is among the attributes: the series then end with their session.
-    pub(crate) of_one_session: bool,
     /// True if no new session can have these attributes, because the configuration changed. Not part of the equality.
     pub(crate) outdated: AtomicBool,
 }
 
 impl SessionAttributes {
-    /// Returns true if the series with these attributes end when no session holds them any more.
+    /// Returns true if the series with these attributes end when no session holds them any more: because they belong to
+    /// a single session, whose id is among the attributes, or because no new session can have them.
     pub(crate) fn ends(&self) -> bool {
-        self.of_one_session || self.outdated.load(Ordering::Relaxed)
+        let mut keys = self.standard().map(|(key, _)| key);
+        keys.any(|key| key == SESSION_ID) || self.outdated.load(Ordering::Relaxed)
     }
 
     /// Returns the attributes for metrics, and the number of shortened ones; `None` if metrics use the attributes
@@ -56,7 +56,6 @@ impl SessionAttributes {
                 .each_ref()
                 .map(|value| value.as_ref().map(shortened_text)),
             custom: Arc::clone(custom),
-            of_one_session: self.of_one_session,
             outdated: AtomicBool::new(false),
         };
         let whole = self.texts();
@@ -109,9 +108,7 @@ fn shortened_text(text: &Arc<str>) -> Arc<str> {
 
 impl PartialEq for SessionAttributes {
     fn eq(&self, other: &Self) -> bool {
-        self.values == other.values
-            && self.custom == other.custom
-            && self.of_one_session == other.of_one_session
+        self.values == other.values && self.custom == other.custom
     }
 }
 
@@ -126,6 +123,17 @@ impl Hash for SessionAttributes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl SessionAttributes {
+        /// Returns the attributes `user.id` and, unless several sessions share them, `session.id`.
+        pub(crate) fn sample(user: &str, session: Option<&str>) -> Self {
+            let values = [Some(user), session];
+            Self {
+                values: std::array::from_fn(|at| values.get(at).copied().flatten().map(Arc::from)),
+                ..Self::default()
+            }
+        }
+    }
 
     #[test]
     fn text_is_shortened_to_1024_utf16_units_without_splitting_a_surrogate_pair() {

@@ -104,13 +104,6 @@ mod tests {
 
     const READER: usize = 0;
 
-    fn standard(of_one_session: bool) -> SessionAttributes {
-        SessionAttributes {
-            of_one_session,
-            ..SessionAttributes::default()
-        }
-    }
-
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
@@ -129,7 +122,7 @@ mod tests {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
         reader.start();
-        let attributes = registry.intern(standard(true));
+        let attributes = registry.intern(SessionAttributes::sample("kim", Some("s")));
         let counter = registry.open(&attributes, SeriesKind::Commits).unwrap();
         counter.add(1.0);
         let start = Instant::now();
@@ -155,7 +148,7 @@ mod tests {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
         reader.start();
-        let attributes = registry.intern(standard(true));
+        let attributes = registry.intern(SessionAttributes::sample("kim", Some("s")));
         let add = || {
             registry
                 .open(&attributes, SeriesKind::Commits)
@@ -183,7 +176,7 @@ mod tests {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
         reader.start();
-        let attributes = registry.intern(standard(true));
+        let attributes = registry.intern(SessionAttributes::sample("kim", Some("s")));
         drop(registry.open(&attributes, SeriesKind::Commits).unwrap());
         drop(attributes);
         let start = Instant::now();
@@ -198,7 +191,7 @@ mod tests {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(READER, Arc::clone(&registry));
         reader.start();
-        let attributes = registry.intern(standard(false));
+        let attributes = registry.intern(SessionAttributes::sample("kim", None));
         registry
             .open(&attributes, SeriesKind::Commits)
             .unwrap()
