@@ -23,16 +23,13 @@ pub(crate) fn shorten(text: &str) -> &str {
 /// The custom attributes of `OTEL_RESOURCE_ATTRIBUTES`, keys and values, in order.
 pub(crate) type CustomAttributes = Arc<[(Arc<str>, Arc<str>)]>;
 
-/// The number of the attributes in [`STANDARD_ATTRIBUTES`].
-const COUNT: usize = STANDARD_ATTRIBUTES.len();
-
 /// The standard attributes that are sent, and the custom attributes that follow them.
 ///
 /// Sessions whose metrics have equal attributes share one copy: `Registry::intern` of the metrics returns it.
 #[derive(Debug, Default)]
 pub(crate) struct SessionAttributes {
     /// The values of [`STANDARD_ATTRIBUTES`], in that order; `None` for an attribute that is not sent.
-    pub(crate) values: [Option<Arc<str>>; COUNT],
+    pub(crate) values: [Option<Arc<str>>; STANDARD_ATTRIBUTES.len()],
     /// The same for all sessions of a telemetry.
     pub(crate) custom: CustomAttributes,
     /// True if no new session can have these attributes, because the configuration changed. Not part of the equality.
@@ -88,7 +85,7 @@ impl SessionAttributes {
     }
 }
 
-/// Returns the custom attributes for metrics.
+/// Returns the custom attributes for metrics, with shortened texts.
 pub(crate) fn custom_for_metrics(custom: &CustomAttributes) -> CustomAttributes {
     custom
         .iter()

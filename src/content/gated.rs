@@ -142,14 +142,14 @@ impl<K> fmt::Debug for Gated<K> {
 
 /// A prompt.
 #[derive(Clone, Default)]
-pub(crate) struct Prompt;
+pub(crate) struct PromptText;
 
-impl ContentKind for Prompt {
+impl ContentKind for PromptText {
     const GATE: Gate = Gate::UserPrompts;
     const REDACTED: bool = true;
 }
 
-impl Gated<Prompt> {
+impl Gated<PromptText> {
     /// Returns the length in UTF-16 code units. It must be called before the policy filters the prompt.
     pub(crate) fn length(&self) -> u64 {
         utf16::len(self.content().map_or("", Content::text)) as u64

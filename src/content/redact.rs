@@ -1,6 +1,6 @@
 //! Redaction of the model's thinking from request and response bodies.
 
-use super::json::{Event, Scanner, Text, Unreadable, Writer};
+use super::json::{Event, RawString, Scanner, Unreadable, Writer};
 use super::{truncate, utf16};
 
 /// The replacement for redacted text.
@@ -74,7 +74,7 @@ fn write_redacted(
     let mut out = Writer::new(limit, json);
     let mut missed = Vec::new();
     let mut objects: Vec<Object> = Vec::new();
-    let mut key: Option<Text<'_>> = None;
+    let mut key: Option<RawString<'_>> = None;
     loop {
         let event = scanner.next()?;
         if let (Some(key), Some(object)) = (key.take(), objects.last_mut())
@@ -124,7 +124,7 @@ struct Object {
 
 impl Object {
     /// Returns true if the member whose value begins with `value` is thinking. Otherwise the member is written.
-    fn hides(&mut self, key: Text<'_>, value: Event<'_>) -> bool {
+    fn hides(&mut self, key: RawString<'_>, value: Event<'_>) -> bool {
         if let Event::String(text) = value
             && key.is("type")
         {
