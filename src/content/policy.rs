@@ -70,14 +70,20 @@ impl ContentPolicy {
     /// Returns a string from the arguments of a tool call: the first of these members that is present and not empty.
     /// Returns `None` while `OTEL_LOG_TOOL_DETAILS` is off.
     pub(crate) fn member(&self, json: &Content, names: &[&str]) -> Option<String> {
-        let mut names = names.iter().filter(|_| self.tool_details);
-        names.find_map(|name| json::member(json.text(), name))
+        if !self.tool_details {
+            return None;
+        }
+        names
+            .iter()
+            .find_map(|name| json::member(json.text(), name))
     }
 
     /// Returns a number or a boolean from the arguments of a tool call; `None` while `OTEL_LOG_TOOL_DETAILS` is off.
     pub(crate) fn scalar<T: FromStr>(&self, json: &Content, name: &str) -> Option<T> {
-        let scalar = json::scalar(json.text(), name).filter(|_| self.tool_details);
-        scalar?.parse().ok()
+        if !self.tool_details {
+            return None;
+        }
+        json::scalar(json.text(), name)?.parse().ok()
     }
 
     /// Returns true if a part of a tool's output may be exported. `is_input` is true if the part repeats the arguments
