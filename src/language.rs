@@ -13,23 +13,19 @@ pub(crate) const UNKNOWN: &str = "unknown";
 /// ```
 pub fn language_from_path(path: &str) -> &'static str {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    match name {
+        "Dockerfile" | "Containerfile" => return "Dockerfile",
+        "Makefile" | "makefile" | "GNUmakefile" => return "Makefile",
+        "CMakeLists.txt" => return "CMake",
+        _ => {}
+    }
     let extension = match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() => extension.to_ascii_lowercase(),
-        _ => return by_name(name),
+        _ => return UNKNOWN,
     };
     let has_extension = |(_, extensions): &&(_, &[&str])| extensions.contains(&&*extension);
     let language = LANGUAGES.iter().find(has_extension);
-    language.map_or_else(|| by_name(name), |(language, _)| language)
-}
-
-/// Returns the language of a file whose whole name determines it.
-fn by_name(name: &str) -> &'static str {
-    match name {
-        "Dockerfile" | "Containerfile" => "Dockerfile",
-        "Makefile" | "makefile" | "GNUmakefile" => "Makefile",
-        "CMakeLists.txt" => "CMake",
-        _ => UNKNOWN,
-    }
+    language.map_or(UNKNOWN, |(language, _)| language)
 }
 
 /// Languages that people edit, with their extensions in lower case.

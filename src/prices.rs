@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::record::{ApiRequest, Speed, TokenUsage, is_valid_cost, setters};
 
@@ -14,8 +14,9 @@ use crate::record::{ApiRequest, Speed, TokenUsage, is_valid_cost, setters};
 /// use claude_code_telemetry::Price;
 /// let price = Price::new(3.0, 15.0).cache_read(0.3).cache_write_5m(3.75).cache_write_1h(6.0);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
+// With `remote`, the derived `deserialize` is a function of the type. The implementation of the trait adds a check.
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct Price {
     input: f64,
     output: f64,
@@ -58,6 +59,27 @@ impl Price {
         let cost =
             |(tokens, price): (u64, Option<f64>)| tokens as f64 * price.unwrap_or(self.input);
         amounts.into_iter().map(cost).sum::<f64>() / 1_000_000.0
+    }
+
+    /// Returns a price that is negative or not finite.
+    fn invalid(&self) -> Option<f64> {
+        let cached = [self.cache_read, self.cache_write_5m, self.cache_write_1h];
+        let uncached = [self.input, self.output];
+        let mut all = cached.into_iter().flatten().chain(uncached);
+        all.find(|usd| !is_valid_cost(*usd))
+    }
+}
+
+/// A price that is negative or not finite is an error.
+impl<'de> Deserialize<'de> for Price {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let price = Self::deserialize(deserializer)?;
+        match price.invalid() {
+            None => Ok(price),
+            Some(usd) => Err(D::Error::custom(format_args!(
+                "the price {usd} is negative or not finite: state US dollars per million tokens"
+            ))),
+        }
     }
 }
 
@@ -112,21 +134,22 @@ impl Prices {
     ///
     /// Returns an error if the text is not JSON of this form, or if a price is negative.
     pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, PricesError> {
-        #[derive(Deserialize)]
+        #[derive(serde::Deserialize)]
         struct Table {
-            models: BTreeMap<String, Price>,
+            models: BTreeMap<String, Unchecked>,
         }
-        let Table { models } = serde_json::from_slice(json.as_ref()).map_err(PricesError::Json)?;
-        for (prefix, price) in &models {
-            let cached = [price.cache_read, price.cache_write_5m, price.cache_write_1h];
-            let uncached = [price.input, price.output];
-            let mut all = cached.into_iter().flatten().chain(uncached);
-            if let Some(usd) = all.find(|usd| !is_valid_cost(*usd)) {
-                let prefix = prefix.clone();
-                return Err(PricesError::InvalidPrice { prefix, usd });
-            }
-        }
-        Ok(Self { models })
+        #[derive(serde::Deserialize)]
+        struct Unchecked(#[serde(with = "Price")] Price);
+
+        let table: Table = serde_json::from_slice(json.as_ref()).map_err(PricesError::Json)?;
+        let checked = |(prefix, Unchecked(price)): (String, _)| match price.invalid() {
+            None => Ok((prefix, price)),
+            Some(usd) => Err(PricesError::InvalidPrice { prefix, usd }),
+        };
+        let models = table.models.into_iter().map(checked);
+        models
+            .collect::<Result<_, _>>()
+            .map(|models| Self { models })
     }
 
     /// Returns the cost of a usage of `model` in US dollars; `None` if no prefix matches.

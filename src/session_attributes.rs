@@ -5,7 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::schema::STANDARD_ATTRIBUTES;
+use crate::content::utf16;
+use crate::schema::{STANDARD_ATTRIBUTES, key::SESSION_ID};
 
 /// The length limit of a metric attribute, in UTF-16 units.
 const MAX_TEXT_UNITS: usize = 1024;
@@ -16,39 +17,31 @@ pub(crate) fn shorten(text: &str) -> &str {
     if text.len() <= MAX_TEXT_UNITS {
         return text;
     }
-    let mut units = 0;
-    let end = text.char_indices().find_map(|(at, character)| {
-        units += character.len_utf16();
-        (units > MAX_TEXT_UNITS).then_some(at)
-    });
-    &text[..end.unwrap_or(text.len())]
+    utf16::cut(text, MAX_TEXT_UNITS).0
 }
 
-/// Custom attributes, in order.
+/// The custom attributes of `OTEL_RESOURCE_ATTRIBUTES`, keys and values, in order.
 pub(crate) type CustomAttributes = Arc<[(Arc<str>, Arc<str>)]>;
 
-/// The number of the attributes in [`STANDARD_ATTRIBUTES`].
-const COUNT: usize = STANDARD_ATTRIBUTES.len();
-
-/// The final standard attributes, followed by the custom ones of the configuration.
+/// The standard attributes that are sent, and the custom attributes that follow them.
 ///
 /// Sessions whose metrics have equal attributes share one copy: `Registry::intern` of the metrics returns it.
 #[derive(Debug, Default)]
 pub(crate) struct SessionAttributes {
     /// The values of [`STANDARD_ATTRIBUTES`], in that order; `None` for an attribute that is not sent.
-    pub(crate) values: [Option<Arc<str>>; COUNT],
-    /// From `OTEL_RESOURCE_ATTRIBUTES`; the same for all sessions of a telemetry.
+    pub(crate) values: [Option<Arc<str>>; STANDARD_ATTRIBUTES.len()],
+    /// The same for all sessions of a telemetry.
     pub(crate) custom: CustomAttributes,
-    /// True if `session.id` is among the attributes: the series then end with their session.
-    pub(crate) of_one_session: bool,
     /// True if no new session can have these attributes, because the configuration changed. Not part of the equality.
     pub(crate) outdated: AtomicBool,
 }
 
 impl SessionAttributes {
-    /// Returns true if the series with these attributes end when no session holds them any more.
+    /// Returns true if the series with these attributes end when no session holds them any more: because they belong to
+    /// a single session, whose id is among the attributes, or because no new session can have them.
     pub(crate) fn ends(&self) -> bool {
-        self.of_one_session || self.outdated.load(Ordering::Relaxed)
+        let mut keys = self.standard().map(|(key, _)| key);
+        keys.any(|key| key == SESSION_ID) || self.outdated.load(Ordering::Relaxed)
     }
 
     /// Returns the attributes for metrics, and the number of shortened ones; `None` if metrics use the attributes
@@ -60,7 +53,6 @@ impl SessionAttributes {
                 .each_ref()
                 .map(|value| value.as_ref().map(shortened_text)),
             custom: Arc::clone(custom),
-            of_one_session: self.of_one_session,
             outdated: AtomicBool::new(false),
         };
         let whole = self.texts();
@@ -93,14 +85,8 @@ impl SessionAttributes {
     }
 }
 
-/// Returns the custom attributes for metrics; the same allocation if no text is too long.
+/// Returns the custom attributes for metrics, with shortened texts.
 pub(crate) fn custom_for_metrics(custom: &CustomAttributes) -> CustomAttributes {
-    if custom
-        .iter()
-        .all(|(_, text)| shorten(text).len() == text.len())
-    {
-        return Arc::clone(custom);
-    }
     custom
         .iter()
         .map(|(key, text)| (Arc::clone(key), shortened_text(text)))
@@ -119,9 +105,7 @@ fn shortened_text(text: &Arc<str>) -> Arc<str> {
 
 impl PartialEq for SessionAttributes {
     fn eq(&self, other: &Self) -> bool {
-        self.values == other.values
-            && self.custom == other.custom
-            && self.of_one_session == other.of_one_session
+        self.values == other.values && self.custom == other.custom
     }
 }
 
@@ -136,6 +120,17 @@ impl Hash for SessionAttributes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl SessionAttributes {
+        /// Returns the attributes `user.id` and, unless several sessions share them, `session.id`.
+        pub(crate) fn sample(user: &str, session: Option<&str>) -> Self {
+            let values = [Some(user), session];
+            Self {
+                values: std::array::from_fn(|at| values.get(at).copied().flatten().map(Arc::from)),
+                ..Self::default()
+            }
+        }
+    }
 
     #[test]
     fn text_is_shortened_to_1024_utf16_units_without_splitting_a_surrogate_pair() {

@@ -28,7 +28,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone)]
 pub struct Text(Storage);
 
-/// The longest `&str`, in bytes, that is stored without an allocation.
+/// The longest `&str`, in bytes, that is stored without an allocation: most names and ids fit, and a `Text` has 32 bytes.
 const INLINE: usize = 24;
 
 #[derive(Clone)]

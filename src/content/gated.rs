@@ -9,7 +9,6 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::redact::{RedactedBody, redact_body};
-use super::truncate::{Truncated, fit};
 use super::{Content, ContentPolicy, Payload, REDACTED, json, tool_input, utf16};
 use crate::schema::Gate;
 
@@ -143,14 +142,14 @@ impl<K> fmt::Debug for Gated<K> {
 
 /// A prompt.
 #[derive(Clone, Default)]
-pub(crate) struct Prompt;
+pub(crate) struct PromptText;
 
-impl ContentKind for Prompt {
+impl ContentKind for PromptText {
     const GATE: Gate = Gate::UserPrompts;
     const REDACTED: bool = true;
 }
 
-impl Gated<Prompt> {
+impl Gated<PromptText> {
     /// Returns the length in UTF-16 code units. It must be called before the policy filters the prompt.
     pub(crate) fn length(&self) -> u64 {
         utf16::len(self.content().map_or("", Content::text)) as u64
@@ -280,32 +279,4 @@ pub(crate) struct ToolContent;
 
 impl ContentKind for ToolContent {
     const GATE: Gate = Gate::ToolContent;
-}
-
-impl ContentPolicy {
-    /// Returns true if a part of a tool's output may be exported. `is_input` is true if the part repeats the arguments
-    /// of the call.
-    pub(crate) fn admits_tool_output(&self, is_input: bool) -> bool {
-        self.tool_content() && (!is_input || self.tool_details())
-    }
-
-    /// Returns a part of a tool's output, truncated to `room` UTF-16 code units, if it may be exported. Subtracts its
-    /// length from `room`. `is_input` is true if the part repeats the arguments of the call.
-    pub(crate) fn tool_output(
-        &self,
-        content: &Content,
-        is_input: bool,
-        room: &mut usize,
-    ) -> Option<Truncated<'static>> {
-        if !self.admits_tool_output(is_input) {
-            return None;
-        }
-        let part = fit(content.text(), *room, self.max_length());
-        *room = room.saturating_sub(utf16::len(&part.text));
-        Some(Truncated {
-            text: part.text.into_owned().into(),
-            original_length: part.original_length,
-            truncated: part.truncated,
-        })
-    }
 }

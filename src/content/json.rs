@@ -5,26 +5,18 @@
 //! single pass over any input, and needs one byte of memory for each open array or object.
 
 mod document;
+mod raw_string;
 #[cfg(test)]
 pub(super) mod tests;
-mod text;
 mod writer;
 
 pub(crate) use document::{compact, member, merge, scalar, visit};
-pub(crate) use text::{Part, Text};
+pub(crate) use raw_string::{Part, RawString};
 pub(crate) use writer::Writer;
 
-/// A reason why a text cannot be processed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
-    /// The text is not JSON.
-    Syntax,
-    /// Arrays and objects are nested deeper than the limit of the scanner.
-    TooDeep,
-    /// Only from the redaction of bodies, which must remove the model's thinking: the `type` of an object showed that it is
-    /// thinking after an array or object in it had been written.
-    Thinking,
-}
+/// The error for a text that is not JSON of the expected form, or is nested deeper than the limit of the scanner.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
 
 /// The next part of a document.
 #[derive(Clone, Copy, Debug)]
@@ -38,9 +30,9 @@ pub(crate) enum Event<'a> {
     /// `]`
     ArrayEnd,
     /// The key of a member; its value follows.
-    Key(Text<'a>),
+    Key(RawString<'a>),
     /// A string that is a value.
-    String(Text<'a>),
+    String(RawString<'a>),
     /// A number, `true`, `false` or `null`, as it is written.
     Scalar(&'a str),
     /// The end of the text, after a complete value.
@@ -95,7 +87,7 @@ impl<'a> Scanner<'a> {
             }
             if self.expect == Expect::More {
                 // Only white space may follow a complete document.
-                end.ok_or(Unreadable::Syntax)?;
+                end.ok_or(Unreadable)?;
                 self.take(b',')?;
             }
             if end == Some(b'}') {
@@ -147,7 +139,7 @@ impl<'a> Scanner<'a> {
 
     fn take(&mut self, byte: u8) -> Result<(), Unreadable> {
         if self.peek() != Some(byte) {
-            return Err(Unreadable::Syntax);
+            return Err(Unreadable);
         }
         self.at += 1;
         Ok(())
@@ -155,7 +147,7 @@ impl<'a> Scanner<'a> {
 
     fn open(&mut self, end: u8, event: Event<'a>) -> Result<Event<'a>, Unreadable> {
         if self.open.len() == self.max_depth {
-            return Err(Unreadable::TooDeep);
+            return Err(Unreadable);
         }
         self.open.push(end);
         self.at += 1;
@@ -182,36 +174,36 @@ impl<'a> Scanner<'a> {
         let length = rest.bytes().take_while(is_part).count();
         let scalar = &rest[..length];
         if !is_number(scalar) && !matches!(scalar, "true" | "false" | "null") {
-            return Err(Unreadable::Syntax);
+            return Err(Unreadable);
         }
         self.at += scalar.len();
         Ok(scalar)
     }
 
-    fn string(&mut self) -> Result<Text<'a>, Unreadable> {
+    fn string(&mut self) -> Result<RawString<'a>, Unreadable> {
         self.take(b'"')?;
         let bytes = self.text.as_bytes();
         let start = self.at;
         let mut end = start;
         let mut escaped = false;
         loop {
-            end = find(bytes, end, |byte| matches!(byte, b'"' | b'\\' | ..b' '));
+            end = find_byte(bytes, end, |byte| matches!(byte, b'"' | b'\\' | ..b' '));
             end += match (bytes.get(end), bytes.get(end + 1)) {
                 (Some(b'"'), _) => break,
                 (Some(b'\\'), Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => 2,
-                (Some(b'\\'), Some(b'u')) if hex(&bytes[end + 2..]).is_some() => 6,
-                _ => return Err(Unreadable::Syntax),
+                (Some(b'\\'), Some(b'u')) if parse_hex(&bytes[end + 2..]).is_some() => 6,
+                _ => return Err(Unreadable),
             };
             escaped = true;
         }
         self.at = end + 1;
         let raw = &self.text[start..end];
-        Ok(Text { raw, escaped })
+        Ok(RawString { raw, escaped })
     }
 }
 
 /// Returns the first position at or after `from` of a byte for which `hit` is true, or the end.
-fn find(bytes: &[u8], from: usize, hit: impl Fn(u8) -> bool) -> usize {
+fn find_byte(bytes: &[u8], from: usize, hit: impl Fn(u8) -> bool) -> usize {
     let rest = &bytes[from..];
     // Most keys and many values end within a few bytes, so that blocks would not pay off.
     if let Some(near) = rest.iter().take(16).position(|&byte| hit(byte)) {
@@ -239,7 +231,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// Parses the four hexadecimal digits at the beginning of `bytes`.
-fn hex(bytes: &[u8]) -> Option<u16> {
+fn parse_hex(bytes: &[u8]) -> Option<u16> {
     bytes.get(..4)?.iter().try_fold(0, |number, &byte| {
         let digit = char::from(byte).to_digit(16)?;
         Some(number << 4 | u16::try_from(digit).ok()?)

@@ -17,7 +17,7 @@ pub(crate) mod utf16;
 pub use policy::ContentPolicy;
 
 pub(crate) use gated::{
-    Body, ContentKind, Gated, HookDefinitions, Prompt, ToolContent, ToolDetails, ToolInput,
+    Body, ContentKind, Gated, HookDefinitions, PromptText, ToolContent, ToolDetails, ToolInput,
     ToolParameters,
 };
 pub(crate) use payload::{Filtered, Payload};

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::ContentPolicy;
 use crate::text::Text;
 
-/// Data of a record: a field, or all fields of its event.
+/// A field of a record or of a span, or all of its fields together.
 pub(crate) trait Payload {
     /// Returns the size of the texts that the data keeps in memory, in bytes.
     fn size(&self) -> usize {
@@ -20,7 +20,7 @@ pub(crate) trait Payload {
     }
 }
 
-/// A record without the content that the policy withholds. Only the policy creates it.
+/// A record, or the data of a span, without the content that the policy withholds. Only the policy creates it.
 pub(crate) struct Filtered<R: ?Sized>(R);
 
 impl<R: ?Sized> Deref for Filtered<R> {

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use super::{Content, json};
+use super::truncate::{Truncated, fit};
+use super::{Content, json, utf16};
 use crate::schema::Gate;
 
 /// The content that the configuration allows to be exported.
@@ -69,13 +70,41 @@ impl ContentPolicy {
     /// Returns a string from the arguments of a tool call: the first of these members that is present and not empty.
     /// Returns `None` while `OTEL_LOG_TOOL_DETAILS` is off.
     pub(crate) fn member(&self, json: &Content, names: &[&str]) -> Option<String> {
-        let mut names = names.iter().filter(|_| self.tool_details);
-        names.find_map(|name| json::member(json.text(), name))
+        if !self.tool_details {
+            return None;
+        }
+        names
+            .iter()
+            .find_map(|name| json::member(json.text(), name))
     }
 
     /// Returns a number or a boolean from the arguments of a tool call; `None` while `OTEL_LOG_TOOL_DETAILS` is off.
     pub(crate) fn scalar<T: FromStr>(&self, json: &Content, name: &str) -> Option<T> {
-        let scalar = json::scalar(json.text(), name).filter(|_| self.tool_details);
-        scalar?.parse().ok()
+        if !self.tool_details {
+            return None;
+        }
+        json::scalar(json.text(), name)?.parse().ok()
+    }
+
+    /// Returns true if a part of a tool's output may be exported. `is_input` is true if the part repeats the arguments
+    /// of the call.
+    pub(crate) fn admits_tool_output(&self, is_input: bool) -> bool {
+        self.tool_content && (!is_input || self.tool_details)
+    }
+
+    /// Returns a part of a tool's output, truncated to `room` UTF-16 code units, if it may be exported. Subtracts its
+    /// length from `room`. `is_input` is true if the part repeats the arguments of the call.
+    pub(crate) fn tool_output(
+        &self,
+        content: &Content,
+        is_input: bool,
+        room: &mut usize,
+    ) -> Option<Truncated> {
+        if !self.admits_tool_output(is_input) {
+            return None;
+        }
+        let part = fit(content.text(), *room, self.max_length);
+        *room -= utf16::len(&part.text);
+        Some(part)
     }
 }

@@ -1,13 +1,13 @@
 //! Redaction of the model's thinking from request and response bodies.
 
-use super::json::{Event, Scanner, Text, Unreadable, Writer};
+use super::json::{Event, RawString, Scanner, Unreadable, Writer};
 use super::{truncate, utf16};
 
 /// The replacement for redacted text.
 pub(crate) const REDACTED: &str = "<REDACTED>";
 /// [`REDACTED`] as JSON.
 const REDACTED_JSON: &str = "\"<REDACTED>\"";
-/// The nesting limit. Deeper bodies are not processed.
+/// The nesting limit. Deeper bodies are withheld.
 const MAX_DEPTH: usize = 128;
 /// The `type`s of objects whose thinking is removed. `thinking_delta` is not a content block but a fragment of one in a
 /// stream: bodies are whole messages and should not contain it, but a host that collected raw stream events would
@@ -63,7 +63,8 @@ pub fn redact_body(json: &str, limit: usize) -> RedactedBody {
 }
 
 /// Writes the body without the thinking of all objects that state their `type` before it, or begin at one of the sorted
-/// positions `thinking`. Also returns the positions of the other thinking objects, whose thinking was written.
+/// positions `thinking`. Also returns the positions of the other thinking objects, whose thinking was written. Returns an
+/// error if such thinking is an array or an object.
 fn write_redacted(
     json: &str,
     limit: usize,
@@ -73,7 +74,7 @@ fn write_redacted(
     let mut out = Writer::new(limit, json);
     let mut missed = Vec::new();
     let mut objects: Vec<Object> = Vec::new();
-    let mut key: Option<Text<'_>> = None;
+    let mut key: Option<RawString<'_>> = None;
     loop {
         let event = scanner.next()?;
         if let (Some(key), Some(object)) = (key.take(), objects.last_mut())
@@ -95,12 +96,12 @@ fn write_redacted(
                 });
             }
             Event::ObjectEnd => match objects.pop().filter(|object| object.thinks) {
-                Some(object) if object.wrote_nested => return Err(Unreadable::Thinking),
+                Some(object) if object.wrote_nested => return Err(Unreadable),
                 Some(object) if object.wrote_text => missed.push(object.at),
                 _ => {}
             },
             // The body is not an object.
-            _ if objects.is_empty() => return Err(Unreadable::Syntax),
+            _ if objects.is_empty() => return Err(Unreadable),
             _ => {}
         }
         out.event(event);
@@ -123,7 +124,7 @@ struct Object {
 
 impl Object {
     /// Returns true if the member whose value begins with `value` is thinking. Otherwise the member is written.
-    fn hides(&mut self, key: Text<'_>, value: Event<'_>) -> bool {
+    fn hides(&mut self, key: RawString<'_>, value: Event<'_>) -> bool {
         if let Event::String(text) = value
             && key.is("type")
         {

@@ -9,9 +9,9 @@ pub(crate) const DEFAULT_LIMIT: usize = 61_440;
 
 /// Text within its limit, and its original length.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Truncated<'a> {
+pub(crate) struct Truncated {
     /// The whole text, or as much of its beginning as fits with the marker.
-    pub(crate) text: Cow<'a, str>,
+    pub(crate) text: String,
     /// The length of the whole text in UTF-16 units.
     pub(crate) original_length: usize,
     /// True if the text was truncated.
@@ -31,18 +31,15 @@ pub(crate) fn marker(limit: usize) -> Cow<'static, str> {
 
 /// Truncates `text` to the `room` that earlier texts left of their shared `limit`, which the marker names. If not even
 /// the marker fits, a text that is too long becomes empty.
-///
-/// A text that fits is returned without a copy. Of a longer text only the kept part is copied, so that a large buffer
-/// does not stay allocated for a short text.
-pub(crate) fn fit(text: &str, room: usize, limit: usize) -> Truncated<'_> {
+pub(crate) fn fit(text: &str, room: usize, limit: usize) -> Truncated {
     let (head, counted) = utf16::cut(text, room);
     let original_length = counted + utf16::len(&text[head.len()..]);
     let truncated = original_length > room;
+    let kept = head.to_owned();
     Truncated {
-        text: if truncated {
-            Cow::Owned(shorten(head.to_owned(), room, limit))
-        } else {
-            Cow::Borrowed(text)
+        text: match truncated {
+            true => shorten(kept, room, limit),
+            false => kept,
         },
         original_length,
         truncated,
@@ -67,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    fn truncate(text: &str, limit: usize) -> Truncated<'_> {
+    fn truncate(text: &str, limit: usize) -> Truncated {
         fit(text, limit, limit)
     }
 
@@ -76,19 +73,15 @@ mod tests {
     }
 
     #[test]
-    fn text_that_fits_exactly_is_not_copied() {
+    fn text_that_fits_exactly_is_kept_whole() {
         let text = "x".repeat(DEFAULT_LIMIT);
-        let address = text.as_ptr();
         let kept = truncate(&text, DEFAULT_LIMIT);
         assert_eq!(
             (kept.original_length, kept.truncated),
             (DEFAULT_LIMIT, false)
         );
-        assert_eq!(kept.text.as_ptr(), address);
-        assert!(matches!(
-            truncate("short", 200).text,
-            Cow::Borrowed("short")
-        ));
+        assert_eq!(kept.text, text);
+        assert_eq!(truncate("short", 200).text, "short");
     }
 
     #[test]
@@ -159,7 +152,7 @@ mod tests {
                 let head = cut.text.strip_suffix(&*marker(limit)).unwrap();
                 prop_assert!(text.starts_with(head));
                 prop_assert!(utf16::len(&cut.text) + 1 >= limit);
-                prop_assert_eq!(shorten(text.clone(), limit, limit), cut.text.into_owned());
+                prop_assert_eq!(shorten(text.clone(), limit, limit), cut.text);
             } else {
                 prop_assert_eq!(cut.text, text.as_str());
             }

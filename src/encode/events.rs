@@ -201,7 +201,6 @@ mod tests {
                     values: std::array::from_fn(|at| ["kim", ""].get(at).copied().map(text)),
                     // `model` is an attribute of the event itself, so this custom attribute is left out.
                     custom: [(text("team"), text("a")), (text("model"), text("b"))].into(),
-                    of_one_session: true,
                     ..SessionAttributes::default()
                 }),
                 workspace_host_paths: span.map(|_| [text("/a"), text("/b")].into()),

@@ -277,10 +277,7 @@ mod tests {
         let mut reader = PushReader::new(OTLP_READER, Arc::clone(&registry));
         reader.temporality = Temporality::Cumulative;
         registry.add_reader(OTLP_READER);
-        let standard = registry.intern(SessionAttributes {
-            of_one_session: true,
-            ..SessionAttributes::default()
-        });
+        let standard = registry.intern(SessionAttributes::sample("kim", Some("s")));
         (registry, reader, standard)
     }
 

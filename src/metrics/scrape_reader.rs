@@ -101,13 +101,6 @@ mod tests {
     use crate::metrics::SeriesKind;
     use crate::session_attributes::SessionAttributes;
 
-    fn standard(of_one_session: bool) -> SessionAttributes {
-        SessionAttributes {
-            of_one_session,
-            ..SessionAttributes::default()
-        }
-    }
-
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
@@ -126,7 +119,7 @@ mod tests {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(Arc::clone(&registry));
         reader.start();
-        let attributes = registry.intern(standard(true));
+        let attributes = registry.intern(SessionAttributes::sample("kim", Some("s")));
         let counter = registry.open(&attributes, SeriesKind::Commits).unwrap();
         counter.add(1.0);
         let start = Instant::now();
@@ -152,7 +145,7 @@ mod tests {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(Arc::clone(&registry));
         reader.start();
-        let attributes = registry.intern(standard(true));
+        let attributes = registry.intern(SessionAttributes::sample("kim", Some("s")));
         let add = || {
             registry
                 .open(&attributes, SeriesKind::Commits)
@@ -180,7 +173,7 @@ mod tests {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(Arc::clone(&registry));
         reader.start();
-        let attributes = registry.intern(standard(true));
+        let attributes = registry.intern(SessionAttributes::sample("kim", Some("s")));
         drop(registry.open(&attributes, SeriesKind::Commits).unwrap());
         drop(attributes);
         let start = Instant::now();
@@ -195,7 +188,7 @@ mod tests {
         let registry = Arc::new(Registry::new(0, Clock::default()));
         let mut reader = ScrapeReader::new(Arc::clone(&registry));
         reader.start();
-        let attributes = registry.intern(standard(false));
+        let attributes = registry.intern(SessionAttributes::sample("kim", None));
         registry
             .open(&attributes, SeriesKind::Commits)
             .unwrap()

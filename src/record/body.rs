@@ -3,8 +3,7 @@
 use std::time::SystemTime;
 
 use super::event::event;
-use super::field::{integer, quoted};
-use super::{BoolAsString, Field, Out, Text, Value};
+use super::{BoolAsString, Field, Out, Text};
 use crate::content::{Body, Content};
 use crate::schema::{Attribute, Kind};
 
@@ -28,9 +27,9 @@ impl Field for Body {
             out.unreadable_body();
         }
         out.text(key, &body.text);
-        out.value(LENGTH.name, Value::Int(integer(body.length as u64)));
+        (body.length as u64).write(LENGTH.name, out);
         if body.truncated {
-            out.value(TRUNCATED.name, Value::String(quoted(true)));
+            BoolAsString(true).write(TRUNCATED.name, out);
         }
     }
 }

@@ -44,7 +44,7 @@ macro_rules! attribute_rows {
 pub(crate) use attribute_rows;
 
 /// Implements [`Field`]: `Type: Kind = |value| ...`, where the expression returns an `Option` of the Rust type of the
-/// kind. `None` sends no attribute.
+/// kind. `None` sends no attribute. Functions of [`Attribute`] may follow the kind, for example `.when_known()`.
 macro_rules! fields {
     ($($type:ty: $Kind:ident $(.$with:ident($($argument:expr),*))* = |$value:ident| $expression:expr;)*) => {$(
         impl $crate::record::Field for $type {
@@ -75,7 +75,7 @@ fields! {
     // A cost. A negative or non-finite cost is omitted: the session does not add it to the metric either, and counts it
     // as invalid.
     Measured<f64>: Double = |usd| Some(usd.0.unwrap_or_default()).filter(|usd| is_valid_cost(*usd));
-    BoolAsString: String.one_of(&["true", "false"]) = |value| Some(quoted(value.0));
+    BoolAsString: String.one_of(&["true", "false"]) = |value| Some(if value.0 { "true" } else { "false" }.into());
     StatusCodeString: String = |status| Some(match status.0 {
         Some(status) => Cow::Owned(status.to_string()),
         None => Cow::Borrowed("undefined"),
@@ -85,17 +85,13 @@ fields! {
 }
 
 /// Returns a count as an integer of OTLP, at most `i64::MAX`.
-pub(super) fn integer(count: u64) -> i64 {
+fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Returns a duration in whole milliseconds, at most `i64::MAX`.
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(super) fn quoted(value: bool) -> Cow<'static, str> {
-    if value { "true" } else { "false" }.into()
 }
 
 impl<K: ContentKind> Field for Gated<K> {
@@ -105,8 +101,7 @@ impl<K: ContentKind> Field for Gated<K> {
     };
 
     fn write(&self, key: &'static str, out: &mut dyn Out) {
-        // An empty string counts as absent. Only prompts, which are never omitted but redacted, can be empty.
-        if let Some(text) = self.text().filter(|text| K::REDACTED || !text.is_empty()) {
+        if let Some(text) = self.text() {
             out.value(key, Value::String(text));
         }
     }

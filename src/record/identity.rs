@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::definition::record;
 
-/// A text that many records share.
+/// A text that many records share. The macro `setter!` recognizes the type by this name.
 pub(crate) type SharedText = Arc<str>;
 
 record! {

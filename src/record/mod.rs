@@ -1,8 +1,8 @@
 //! The records that a host reports: a type for each kind of record, and a file for each domain.
 //!
-//! A record is created by `new` with the required fields, completed with chained setters, and passed by value. The same
-//! file contains the projection of the record onto the [catalog](crate::schema): the names, types, order and gates of
-//! its attributes.
+//! A record is created by `new` with the required fields, completed with chained setters, and passed by value. Its
+//! definition also states what is emitted: the names, types, order and gates of its attributes, from which its row of the
+//! [catalog](crate::schema) follows.
 
 mod api;
 mod attributes;

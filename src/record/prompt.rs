@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::event::event;
 use super::{Measured, optional};
-use crate::content::{Content, ContentPolicy, Gated, Payload, Prompt};
+use crate::content::{Content, ContentPolicy, Gated, Payload, PromptText};
 use crate::propagation::TraceParent;
 
 event! {
@@ -27,7 +27,7 @@ event! {
 
     sent {
         unread length: Measured<u64> = "prompt_length", "Length of the prompt in UTF-16 code units";
-        required text: Gated<Prompt> = "prompt" | "text", "The prompt, never truncated";
+        required text: Gated<PromptText> = "prompt" | "text", "The prompt, never truncated";
     }
     other {
         custom id: Option<UuidString> = "prompt.id" | "prompt_id";

@@ -1,7 +1,7 @@
 //! The record of a request from a response of the Messages API.
 
 use super::{ApiRequest, Speed, Text, TokenUsage, optional};
-use crate::content::json::{self, Event};
+use crate::content::json;
 
 impl ApiRequest {
     /// Creates the record from the JSON text of a response of the Messages API: the model that answered, the tokens,
@@ -24,9 +24,9 @@ impl ApiRequest {
     ///     .cost_usd(0.0061);
     /// ```
     pub fn from_response(requested_model: impl Into<Text>, response: impl AsRef<[u8]>) -> Self {
-        let mut answer = Answer::default();
-        answer.read(&String::from_utf8_lossy(response.as_ref()));
-        answer.into_request(requested_model.into())
+        let mut request = Self::new(requested_model);
+        request.read(&String::from_utf8_lossy(response.as_ref()));
+        request
     }
 
     /// Creates the record from a usage whose input tokens include the cached ones, as OpenAI-compatible APIs and many
@@ -43,27 +43,15 @@ impl ApiRequest {
         let input = usage.input.saturating_sub(cached);
         Self::new(model).tokens(usage.input(input))
     }
-}
 
-/// The part of a response that the record of its request needs.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Answer {
-    model: Option<String>,
-    usage: TokenUsage,
-    speed: Speed,
-    stop_reason: Option<String>,
-    has_tool_call: Option<bool>,
-    /// True if a streamed response has begun a content block, which stands for its first token.
-    pub(super) has_token: bool,
-}
-
-impl Answer {
-    /// Reads a response, or an event of a streamed response, which contains a part of one.
-    pub(super) fn read(&mut self, json: &str) {
+    /// Reads a response, or an event of a streamed response, which contains a part of one. Returns true for an event
+    /// about a content block, the first of which stands for the first token.
+    pub(super) fn read(&mut self, json: &str) -> bool {
+        let mut has_token = false;
         json::visit(json, |path, value| {
-            if let (["type"], Event::String(text)) = (path, value) {
+            if let (["type"], json::Event::String(text)) = (path, value) {
                 let event = text.plain().unwrap_or_default();
-                self.has_token |= event.starts_with("content_block");
+                has_token |= event.starts_with("content_block");
             }
             // The events `message_start` and `message_delta` contain members of a response in an object.
             let path = match path {
@@ -72,56 +60,54 @@ impl Answer {
             };
             match (path, value) {
                 (["usage", path @ ..], _) => self.read_usage(path, value),
-                (["model"], Event::String(text)) => self.model = optional(text.decoded()),
-                (["stop_reason"], Event::String(text)) => {
+                (["model"], json::Event::String(text)) => self.set_response_model(text.decoded()),
+                (["stop_reason"], json::Event::String(text)) => {
                     self.stop_reason = optional(text.decoded());
                 }
-                (["content"], Event::ArrayStart) => {
+                (["content"], json::Event::ArrayStart) => {
                     self.has_tool_call.get_or_insert(false);
                 }
-                (["content", "", "type"] | ["content_block", "type"], Event::String(text))
-                    if text.is("tool_use") =>
-                {
+                (
+                    ["content", "", "type"] | ["content_block", "type"],
+                    json::Event::String(text),
+                ) if text.is("tool_use") => {
                     self.has_tool_call = Some(true);
                 }
                 _ => {}
             }
         });
+        has_token
     }
 
-    /// Reads a member of the usage. The counts of a stream's events are totals so far: the largest one counts.
-    fn read_usage(&mut self, path: &[&str], value: Event<'_>) {
-        let usage = &mut self.usage;
-        let count = match (path, value) {
-            (["speed"], Event::String(text)) => {
-                self.speed = if text.is("fast") {
-                    Speed::Fast
-                } else {
-                    Speed::Normal
-                };
-                return;
-            }
-            (["input_tokens"], _) => &mut usage.input,
-            (["output_tokens"], _) => &mut usage.output,
-            (["cache_read_input_tokens"], _) => &mut usage.cache_read,
-            (["cache_creation_input_tokens"], _) => &mut usage.cache_creation,
-            (["cache_creation", "ephemeral_1h_input_tokens"], _) => &mut usage.cache_creation_1h,
-            _ => return,
-        };
-        if let Event::Scalar(number) = value {
-            *count = number.parse().unwrap_or(0).max(*count);
+    /// Sets the model that responded. The model so far is the one that the host requested.
+    fn set_response_model(&mut self, model: String) {
+        if let Some(model) = optional(model) {
+            let requested = std::mem::replace(&mut self.model, model);
+            self.requested_model = self.requested_model.take().or(optional(requested));
         }
     }
 
-    pub(super) fn into_request(self, requested_model: Text) -> ApiRequest {
-        let request = match self.model {
-            Some(model) => ApiRequest::new(model).requested_model(requested_model),
-            None => ApiRequest::new(requested_model),
+    /// Reads a member of the usage. The counts of a stream's events are totals so far: the largest one counts.
+    fn read_usage(&mut self, path: &[&str], value: json::Event<'_>) {
+        let count = match (path, value) {
+            (["speed"], json::Event::String(text)) => {
+                self.speed = match text.is("fast") {
+                    true => Speed::Fast,
+                    false => Speed::Normal,
+                };
+                return;
+            }
+            (["input_tokens"], _) => &mut self.input_tokens,
+            (["output_tokens"], _) => &mut self.output_tokens,
+            (["cache_read_input_tokens"], _) => &mut self.cache_read_tokens,
+            (["cache_creation_input_tokens"], _) => &mut self.cache_creation_tokens,
+            (["cache_creation", "ephemeral_1h_input_tokens"], _) => {
+                &mut self.cache_creation_1h_tokens
+            }
+            _ => return,
         };
-        ApiRequest {
-            has_tool_call: self.has_tool_call,
-            stop_reason: self.stop_reason.map(Text::from),
-            ..request.tokens(self.usage).speed(self.speed)
+        if let json::Event::Scalar(number) = value {
+            *count = number.parse().unwrap_or(0).max(*count);
         }
     }
 }

@@ -16,15 +16,15 @@ use super::{
     Text, ToolDecision, ToolError, ToolName, ToolResult,
 };
 use crate::content::{
-    Body, Content, Gated, HookDefinitions, Prompt, ToolDetails, ToolInput, ToolParameters,
+    Body, Content, Gated, HookDefinitions, PromptText, ToolDetails, ToolInput, ToolParameters,
 };
 use crate::serial::{FromJsonMember, parse_enum, read_as};
 
 read_as! {
     ErrorMessage: Text => Self::from;
     Gated<HookDefinitions>: Box<RawValue> => Self::from;
-    Gated<Prompt>: Text => |text| Self::from(String::from(text));
-    Gated<ToolDetails>: Text => |text| Self::optional(String::from(text));
+    Gated<PromptText>: String => Self::from;
+    Gated<ToolDetails>: String => Self::optional;
     Gated<ToolInput>: Content => Self::from;
     Gated<ToolParameters>: Content => Self::from;
     ToolError: Option<Text> => |text| Self(text.map(ErrorMessage));

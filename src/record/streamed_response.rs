@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::response::Answer;
 use super::{ApiRequest, Text};
 
 /// The size limit, in bytes, of one event, which bounds the memory of a stream whose events do not end. A larger event
@@ -30,9 +29,10 @@ const MAX_EVENT: usize = 16 * 1024 * 1024;
 /// ```
 #[derive(Clone)]
 pub struct StreamedResponse {
-    requested_model: Text,
-    request_id: Option<Text>,
-    answer: Answer,
+    /// The record of what was read so far.
+    request: ApiRequest,
+    /// True if a content block has begun, which stands for the first token.
+    has_token: bool,
     /// The current line so far.
     line: Vec<u8>,
     /// The data of the current event: the lines so far.
@@ -49,9 +49,8 @@ impl StreamedResponse {
     /// Begins a response to a request for `requested_model`.
     pub fn new(requested_model: impl Into<Text>) -> Self {
         Self {
-            requested_model: requested_model.into(),
-            request_id: None,
-            answer: Answer::default(),
+            request: ApiRequest::new(requested_model),
+            has_token: false,
             line: Vec::new(),
             data: Vec::new(),
             is_line_empty: true,
@@ -64,7 +63,8 @@ impl StreamedResponse {
     /// a host can pass all of them.
     pub fn header(&mut self, name: &str, value: impl AsRef<[u8]>) {
         if name.eq_ignore_ascii_case("request-id") {
-            self.request_id = super::optional(String::from_utf8_lossy(value.as_ref()).into_owned());
+            let id = String::from_utf8_lossy(value.as_ref()).into_owned();
+            self.request.request_id = super::optional(id);
         }
     }
 
@@ -72,36 +72,33 @@ impl StreamedResponse {
     /// token has arrived: call [`LlmRequest::first_token`](crate::LlmRequest::first_token) then. An event of more than
     /// 16 MiB is skipped.
     pub fn push(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        let had_token = self.answer.has_token;
-        let mut bytes = bytes.as_ref();
-        while let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-            let is_end_of_crlf = end == 0 && self.after_return && bytes.first() == Some(&b'\n');
-            self.after_return = bytes.get(end) == Some(&b'\r');
-            if !is_end_of_crlf {
-                self.append(&bytes[..end]);
-                self.end_line();
+        let had_token = self.has_token;
+        let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        for part in bytes.as_ref().split_inclusive(is_end) {
+            let is_rest_of_crlf = self.after_return && part == b"\n";
+            self.after_return = part.ends_with(b"\r");
+            match part {
+                _ if is_rest_of_crlf => {}
+                [line @ .., b'\n' | b'\r'] => {
+                    self.append(line);
+                    self.end_line();
+                }
+                line => self.append(line),
             }
-            bytes = &bytes[end + 1..];
         }
-        self.after_return &= bytes.is_empty();
-        self.append(bytes);
-        self.answer.has_token && !had_token
+        self.has_token && !had_token
     }
 
     /// Reads the data of one event: the JSON text after `data:`. Returns `true` once, as [`push`](Self::push) does.
     pub fn event(&mut self, data: &str) -> bool {
-        let had_token = self.answer.has_token;
-        self.answer.read(data);
-        self.answer.has_token && !had_token
+        let had_token = self.has_token;
+        self.has_token |= self.request.read(data);
+        self.has_token && !had_token
     }
 
     /// Returns the record of what was read. The cost is not known: set it, or call [`priced`](ApiRequest::priced).
     pub fn into_request(self) -> ApiRequest {
-        let request = self.answer.into_request(self.requested_model);
-        ApiRequest {
-            request_id: self.request_id,
-            ..request
-        }
+        self.request
     }
 
     /// Adds a part of a line.
@@ -135,9 +132,7 @@ impl StreamedResponse {
 impl fmt::Debug for StreamedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamedResponse")
-            .field("requested_model", &self.requested_model)
-            .field("request_id", &self.request_id)
-            .field("answer", &self.answer)
+            .field("request", &self.request)
             .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,10 @@ macro_rules! string_enum {
         }
 
         impl $name {
+            /// The strings of all variants, and `unknown`.
+            #[allow(dead_code, reason = "only some enums can be unknown")]
+            pub(crate) const OR_UNKNOWN: &[&str] = &[$($text,)* "unknown"];
+
             /// Returns the string that is sent as the value of the attribute.
             $vis const fn as_str(self) -> &'static str {
                 match self {
@@ -23,12 +27,6 @@ macro_rules! string_enum {
 
         $crate::record::fields! {
             $name: String.one_of(&[$($text),*]) = |value| Some(value.as_str().into());
-        }
-
-        impl $name {
-            /// The strings of all variants, and `unknown`.
-            #[allow(dead_code, reason = "only some enums can be unknown")]
-            pub(crate) const OR_UNKNOWN: &[&str] = &[$($text,)* "unknown"];
         }
 
         #[cfg(feature = "serde")]

@@ -42,7 +42,6 @@ pub(super) fn standard(
             value.map(Arc::clone)
         }),
         custom: Arc::clone(&active.custom),
-        of_one_session: switches.session_id,
         outdated: AtomicBool::new(false),
     }
 }

@@ -344,6 +344,12 @@ fn invalid_prices_are_rejected_with_the_reason() {
     let negative = r#"{"models":{"m":{"input":1,"output":-2}}}"#;
     let error = Prices::from_json(negative).unwrap_err().to_string();
     assert!(error.contains("-2") && error.contains("\"m\""), "{error}");
+    let negative = r#"{"input":1,"output":1,"cache_read":-0.5}"#;
+    let error = serde_json::from_str::<Price>(negative).unwrap_err();
+    assert!(
+        error.to_string().contains("the price -0.5 is negative"),
+        "{error}"
+    );
 }
 
 #[test]

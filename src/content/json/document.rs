@@ -1,6 +1,6 @@
 //! Operations on whole documents.
 
-use super::{Event, Scanner, Text, Unreadable, Writer};
+use super::{Event, RawString, Scanner, Unreadable, Writer};
 
 /// The nesting limit. Deeper documents are neither rewritten nor searched.
 const MAX_DEPTH: usize = 1024;
@@ -27,7 +27,7 @@ fn object(json: &str) -> Result<Scanner<'_>, Unreadable> {
     let mut scanner = Scanner::new(json, MAX_DEPTH);
     match scanner.next()? {
         Event::ObjectStart => Ok(scanner),
-        _ => Err(Unreadable::Syntax),
+        _ => Err(Unreadable),
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn visit<'a>(json: &'a str, mut visit: impl FnMut(&[&'a str], Event<'
 
 /// Returns the text of the top-level member `name`; `None` when it is missing, empty or not a string.
 pub(crate) fn member(json: &str, name: &str) -> Option<String> {
-    match find(json, name).ok()? {
+    match find_member(json, name).ok()? {
         Event::String(text) => Some(text.decoded()).filter(|text| !text.is_empty()),
         _ => None,
     }
@@ -66,7 +66,7 @@ pub(crate) fn member(json: &str, name: &str) -> Option<String> {
 
 /// Returns the top-level member `name` as it is written, if it is a number, a boolean or `null`.
 pub(crate) fn scalar<'a>(json: &'a str, name: &str) -> Option<&'a str> {
-    match find(json, name).ok()? {
+    match find_member(json, name).ok()? {
         Event::Scalar(scalar) => Some(scalar),
         _ => None,
     }
@@ -74,7 +74,7 @@ pub(crate) fn scalar<'a>(json: &'a str, name: &str) -> Option<&'a str> {
 
 /// Returns the first event of the value of the first top-level member `name`, and reads no further; [`Event::End`] if
 /// there is none.
-fn find<'a>(json: &'a str, name: &str) -> Result<Event<'a>, Unreadable> {
+fn find_member<'a>(json: &'a str, name: &str) -> Result<Event<'a>, Unreadable> {
     let mut scanner = object(json)?;
     while let Event::Key(key) = scanner.next()? {
         let value = scanner.next()?;
@@ -93,7 +93,7 @@ pub(crate) fn merge<'a>(
 ) -> Result<Option<String>, Unreadable> {
     let mut out = Writer::new(usize::MAX, "");
     out.event(Event::ObjectStart);
-    let mut written: Vec<Text<'a>> = Vec::new();
+    let mut written: Vec<RawString<'a>> = Vec::new();
     for json in objects {
         let of_earlier_objects = written.len();
         let mut scanner = object(json)?;

@@ -87,7 +87,7 @@ fn scanner_rejects_invalid_json() {
         "// {}",
         "{} x",
     ] {
-        assert_eq!(rewritten(json, 9), Err(Unreadable::Syntax), "{json}");
+        assert_eq!(rewritten(json, 9), Err(Unreadable), "{json}");
     }
 }
 
@@ -95,7 +95,7 @@ fn scanner_rejects_invalid_json() {
 fn scanner_rejects_documents_deeper_than_the_limit() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     assert!(rewritten(&nested(128), 128).is_ok());
-    assert_eq!(rewritten(&nested(129), 128), Err(Unreadable::TooDeep));
+    assert_eq!(rewritten(&nested(129), 128), Err(Unreadable));
     let mixed = format!("{}1{}", "[{\"a\":".repeat(100_000), "}]".repeat(100_000));
     assert_eq!(rewritten(&mixed, usize::MAX).unwrap(), mixed);
 }

@@ -9,11 +9,8 @@ const READER: usize = 0;
 const TIME: u64 = 1;
 
 fn session_attributes(user: &str, is_session_scoped: bool) -> SessionAttributes {
-    SessionAttributes {
-        values: std::array::from_fn(|at| (at == 0).then(|| user.into())),
-        of_one_session: is_session_scoped,
-        ..SessionAttributes::default()
-    }
+    // The empty id does not count towards the size of the attributes.
+    SessionAttributes::sample(user, is_session_scoped.then_some(""))
 }
 
 fn registry_with_limit(max_series: usize) -> Registry {

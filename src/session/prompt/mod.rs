@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use self::calls::CallsOwner;
-use crate::content::{Gated, Payload, Prompt as UserText};
+use crate::content::{Gated, Payload, PromptText};
 use crate::encode::spans::SpanRecord;
 use crate::record::{UserPrompt, record, span};
 use crate::session::Recorder;
@@ -238,7 +238,7 @@ span! {
     span InteractionSpan emits "interaction",
         "One prompt, from its submission to the end of the turn";
     sent {
-        text: Gated<UserText> = "user_prompt", "The prompt";
+        text: Gated<PromptText> = "user_prompt", "The prompt";
         length: u64 = "user_prompt_length", "Length of the prompt in UTF-16 code units";
         sequence: u64 = "interaction.sequence", "Number of the prompt in its session, from 1";
         duration: Duration = "interaction.duration_ms", "Duration in milliseconds";

@@ -125,7 +125,7 @@ pub(crate) struct OutputEvent {
     /// Nanoseconds since the Unix epoch.
     time: u64,
     /// The keys and the text of each attribute.
-    texts: Vec<(Keys, Truncated<'static>)>,
+    texts: Vec<(Keys, Truncated)>,
 }
 
 impl OutputEvent {

@@ -1,11 +1,11 @@
 //! The strings of a document, unescaped only when they are read.
 
 use super::super::utf16;
-use super::{find, hex};
+use super::{find_byte, parse_hex};
 
 /// A string of a document, as it is written between its quotes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Text<'a> {
+pub(crate) struct RawString<'a> {
     pub(super) raw: &'a str,
     /// True if the string contains an escape.
     pub(super) escaped: bool,
@@ -31,7 +31,7 @@ impl<'a> Part<'a> {
     }
 }
 
-impl<'a> Text<'a> {
+impl<'a> RawString<'a> {
     /// Returns the pieces, in order.
     pub(crate) fn parts(self) -> impl Iterator<Item = Part<'a>> {
         let mut rest = self;
@@ -65,7 +65,7 @@ impl<'a> Text<'a> {
 
     /// Returns the string as it is written; `None` if it contains an escape.
     pub(crate) fn plain(self) -> Option<&'a str> {
-        Some(self.raw).filter(|_| !self.escaped)
+        (!self.escaped).then_some(self.raw)
     }
 
     /// Returns the unescaped string. U+FFFD replaces an unpaired surrogate.
@@ -100,7 +100,7 @@ impl<'a> Text<'a> {
         let first = *bytes.first()?;
         if !self.escaped || first != b'\\' {
             let length = match self.escaped {
-                true => find(bytes, 0, |byte| byte == b'\\'),
+                true => find_byte(bytes, 0, |byte| byte == b'\\'),
                 false => bytes.len(),
             };
             return Some(Part::Plain(self.take(length)));
@@ -120,7 +120,7 @@ impl<'a> Text<'a> {
 
     /// Takes the character of an escape with `\u`. A surrogate pair consists of two such escapes.
     fn take_unicode(&mut self) -> Option<Part<'a>> {
-        let unit = |raw: &str| hex(raw.strip_prefix("\\u")?.as_bytes());
+        let unit = |raw: &str| parse_hex(raw.strip_prefix("\\u")?.as_bytes());
         let units = std::iter::once(unit(self.raw)?).chain(unit(&self.raw[6..]));
         let character = char::decode_utf16(units).next()?;
         let character = character.map_err(|lone| lone.unpaired_surrogate());
@@ -143,7 +143,7 @@ mod tests {
     use super::super::{Event, Scanner};
     use super::*;
 
-    fn text(json: &str) -> Text<'_> {
+    fn text(json: &str) -> RawString<'_> {
         match Scanner::new(json, 0).next() {
             Ok(Event::String(text)) => text,
             other => panic!("{other:?}"),
