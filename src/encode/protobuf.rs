@@ -63,8 +63,7 @@ impl Writer {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
-    /// Writes a time in nanoseconds since the Unix epoch. A time of 0, the default of the
-    /// field, is omitted.
+    /// Writes a time in nanoseconds since the Unix epoch. A time of 0, the default of the field, is omitted.
     pub(crate) fn time(&mut self, field: u8, nanos: u64) {
         if nanos > 0 {
             self.fixed_64(field, nanos);

@@ -108,6 +108,8 @@ impl ExporterCounters {
         health.unreadable_bodies += unreadable_bodies;
     }
 
+    /// Counts the items of a request that the receiver accepted, except the `rejected` ones. `now` is the time in
+    /// nanoseconds since the Unix epoch.
     pub(crate) fn delivered(&self, items: u64, rejected: u64, now: u64) {
         let health = &mut self.progress().health;
         health.delivered += items.saturating_sub(rejected);
@@ -116,6 +118,7 @@ impl ExporterCounters {
         health.state = ExporterState::Working;
     }
 
+    /// Counts the items of a request that the receiver rejected permanently.
     pub(crate) fn refused(&self, items: u64) {
         self.progress().health.dropped.refused += items;
     }

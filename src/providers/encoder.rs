@@ -37,13 +37,13 @@ impl<R> Scoped<R> {
 }
 
 impl<R: Message> Scoped<R> {
-    /// Returns the size of the data in bytes of protobuf.
+    /// Returns the size of the record with its scope, in bytes of protobuf.
     pub(super) fn size(&self) -> usize {
         self.record.encoded_len() + self.scope.encoded_len() + self.schema_url.len()
     }
 }
 
-/// An encoder of requests with records of one type.
+/// An encoder of requests with log records or spans of the host.
 pub(super) struct HostEncoder<R> {
     resource: Resource,
     records: PhantomData<R>,

@@ -38,8 +38,8 @@ struct Shared {
     /// the other, and the SDK would compute a negative delta, which wraps around.
     collection: Arc<Mutex<()>>,
     state: Mutex<State>,
-    /// The number of collected data points that are neither delivered nor dropped. It is turned off when the exporter
-    /// ends.
+    /// The number of collected data points that are neither delivered nor dropped. Its flag `off` is set when the
+    /// exporter ends.
     waiting: Arc<QueueDepth>,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Replaces a phase with the next one. Returns false if the exporter is in another phase.
+    /// Replaces a phase with the next one. Returns false, without a change, in any other phase.
     fn replace(&mut self, phase: Phase, next: Phase) -> bool {
         let is_in_phase = self.phase == phase;
         if is_in_phase {
