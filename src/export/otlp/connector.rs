@@ -47,7 +47,8 @@ pub(super) struct Connector {
     pub(super) tls: Option<Arc<Tls>>,
     proxy: Option<Arc<ProxyConfig>>,
     pub(super) limit: ReadLimit,
-    /// The latest connection, which the diagnosis of the configuration (`Config::diagnose`) describes.
+    /// The latest direct connection, for the diagnosis of the configuration (`Config::diagnose`). A connection through a
+    /// proxy is not recorded.
     pub(super) observed: Arc<Mutex<Observed>>,
 }
 
