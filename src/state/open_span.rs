@@ -125,6 +125,10 @@ impl<R: SpanRecord + Default + 'static> Operation for OpenSpan<R> {
         self.ended.is_none().then(|| self.record.span().span_type)
     }
 
+    fn is_recorded(&self) -> bool {
+        Self::is_recorded(self)
+    }
+
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
         self.end(session, now, |_, _| {})
     }

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::{SessionCore, Timestamp};
 use crate::lock::lock;
-use crate::signal::Signal;
 
 /// An operation of a session: an interaction, a model request, a tool call, or hooks.
 pub(crate) trait Operation: Send + 'static {
     /// Returns the kind of the operation, for a diagnostic, if the operation still needs an outcome.
     fn missing_outcome(&self) -> Option<&'static str>;
+
+    /// Returns whether the span of the whole operation is recorded when it ends.
+    fn is_recorded(&self) -> bool;
 
     /// Ends the spans that are still open, at `now` and without an outcome. Returns whether the span of the whole
     /// operation was recorded by this call.
@@ -42,16 +44,17 @@ impl<O: Operation> OperationHandle<O> {
         let Some(session) = session else {
             return Self(None);
         };
+        let operation = operation(session);
+        let is_recorded = operation.is_recorded();
         let shared = Arc::new(Shared {
             session: Arc::clone(session),
             is_settled: AtomicBool::new(false),
-            operation: Mutex::new(operation(session)),
+            operation: Mutex::new(operation),
         });
-        let telemetry = &session.telemetry;
-        // Without tracing, the shutdown has no spans to end.
-        if telemetry.records(Signal::Traces) {
+        if is_recorded {
             let weak: Weak<Shared<O>> = Arc::downgrade(&shared);
-            telemetry.operations.lock().insert(shared.address(), weak);
+            let operations = &session.telemetry.operations;
+            operations.lock().insert(shared.address(), weak);
         }
         Self(Some(shared))
     }
@@ -134,7 +137,7 @@ impl<O: Operation + ?Sized> Drop for Shared<O> {
     }
 }
 
-/// The operations that began while traces had an exporter, by address.
+/// The operations whose spans are recorded, by address.
 #[derive(Default)]
 pub(crate) struct Operations(Mutex<HashMap<usize, Weak<Shared<dyn Operation>>>>);
 

@@ -351,6 +351,23 @@ fn open_prompts_and_tool_calls_continue_after_a_change() {
 }
 
 #[test]
+fn shutdown_ends_a_call_that_was_reserved_with_traces_and_began_without() {
+    let protocol = Protocol::any();
+    let receiver = protocol.receiver();
+    let telemetry = telemetry(&receiver.endpoint(), protocol, &ENABLE_TRACES);
+    let prompt = telemetry.session(session("reserved")).prompt("hi");
+    let reserved = prompt.reserve_tool();
+    change(&telemetry, &receiver, protocol, &[]);
+    let tool = reserved.begin(ToolCallOptions::new("Agent"));
+    change(&telemetry, &receiver, protocol, &ENABLE_TRACES);
+    assert!(telemetry.shutdown().is_complete());
+    let spans = receiver.received().spans();
+    assert!(spans.iter().any(|span| span.name == "claude_code.tool"));
+    assert_eq!(telemetry.health().unfinished_spans, 2);
+    drop((tool, prompt));
+}
+
+#[test]
 fn content_follows_the_configuration_at_the_time_of_recording() {
     let protocol = Protocol::any();
     let receiver = protocol.receiver();

@@ -458,6 +458,10 @@ impl Operation for Request {
         self.span.ended().is_none().then_some("model request")
     }
 
+    fn is_recorded(&self) -> bool {
+        self.span.is_recorded()
+    }
+
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
         self.end(session, now, |_| {})
     }

@@ -227,6 +227,10 @@ impl Operation for Interaction {
         None
     }
 
+    fn is_recorded(&self) -> bool {
+        self.span.is_recorded()
+    }
+
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
         self.end(session, now, None)
     }

@@ -464,6 +464,10 @@ impl Operation for Call {
         (self.span.ended().is_none() && !self.is_rejected()).then_some("tool call")
     }
 
+    fn is_recorded(&self) -> bool {
+        self.span.is_recorded()
+    }
+
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {
         let end = now.on_clock_of(&self.span.start);
         self.end(session, end, None)
