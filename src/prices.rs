@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::Deserialize;
 
 use crate::record::{ApiRequest, Speed, TokenUsage, is_valid_cost, setters};
 
 /// The prices of one model, in US dollars per million tokens.
 ///
-/// A price of cached tokens that is not set is the price of input tokens.
+/// A price of cached tokens that is not set is the price of input tokens. Deserialization rejects a price that is negative
+/// or not finite.
 ///
 /// ```
 /// use claude_code_telemetry::Price;
 /// let price = Price::new(3.0, 15.0).cache_read(0.3).cache_write_5m(3.75).cache_write_1h(6.0);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
-// With `remote`, the derived `deserialize` is a function of the type. The implementation of the trait adds a check.
-#[serde(deny_unknown_fields, remote = "Self")]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "UncheckedPrice")]
 pub struct Price {
     input: f64,
     output: f64,
@@ -60,25 +60,40 @@ impl Price {
             |(tokens, price): (u64, Option<f64>)| tokens as f64 * price.unwrap_or(self.input);
         amounts.into_iter().map(cost).sum::<f64>() / 1_000_000.0
     }
-
-    /// Returns a price that is negative or not finite.
-    fn invalid(&self) -> Option<f64> {
-        let cached = [self.cache_read, self.cache_write_5m, self.cache_write_1h];
-        let uncached = [self.input, self.output];
-        let mut all = cached.into_iter().flatten().chain(uncached);
-        all.find(|usd| !is_valid_cost(*usd))
-    }
 }
 
-/// A price that is negative or not finite is an error.
-impl<'de> Deserialize<'de> for Price {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let price = Self::deserialize(deserializer)?;
-        match price.invalid() {
-            None => Ok(price),
-            Some(usd) => Err(D::Error::custom(format_args!(
-                "the price {usd} is negative or not finite: state US dollars per million tokens"
-            ))),
+/// The fields of a [`Price`] as they were read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UncheckedPrice {
+    input: f64,
+    output: f64,
+    cache_read: Option<f64>,
+    cache_write_5m: Option<f64>,
+    cache_write_1h: Option<f64>,
+}
+
+/// A number of US dollars that is negative or not finite.
+#[derive(Debug, thiserror::Error)]
+#[error("the price {0} is negative or not finite: state US dollars per million tokens")]
+struct InvalidUsd(f64);
+
+impl TryFrom<UncheckedPrice> for Price {
+    type Error = InvalidUsd;
+
+    fn try_from(price: UncheckedPrice) -> Result<Self, InvalidUsd> {
+        let cached = [price.cache_read, price.cache_write_5m, price.cache_write_1h];
+        let uncached = [price.input, price.output];
+        let mut all = cached.into_iter().flatten().chain(uncached);
+        match all.find(|usd| !is_valid_cost(*usd)) {
+            Some(usd) => Err(InvalidUsd(usd)),
+            None => Ok(Self {
+                input: price.input,
+                output: price.output,
+                cache_read: price.cache_read,
+                cache_write_5m: price.cache_write_5m,
+                cache_write_1h: price.cache_write_1h,
+            }),
         }
     }
 }
@@ -134,22 +149,17 @@ impl Prices {
     ///
     /// Returns an error if the text is not JSON of this form, or if a price is negative.
     pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, PricesError> {
-        #[derive(serde::Deserialize)]
+        #[derive(Deserialize)]
         struct Table {
-            models: BTreeMap<String, Unchecked>,
+            models: BTreeMap<String, UncheckedPrice>,
         }
-        #[derive(serde::Deserialize)]
-        struct Unchecked(#[serde(with = "Price")] Price);
-
-        let table: Table = serde_json::from_slice(json.as_ref()).map_err(PricesError::Json)?;
-        let checked = |(prefix, Unchecked(price)): (String, _)| match price.invalid() {
-            None => Ok((prefix, price)),
-            Some(usd) => Err(PricesError::InvalidPrice { prefix, usd }),
+        let Table { models } = serde_json::from_slice(json.as_ref()).map_err(PricesError::Json)?;
+        let checked = |(prefix, price)| match Price::try_from(price) {
+            Ok(price) => Ok((prefix, price)),
+            Err(InvalidUsd(usd)) => Err(PricesError::InvalidPrice { prefix, usd }),
         };
-        let models = table.models.into_iter().map(checked);
-        models
-            .collect::<Result<_, _>>()
-            .map(|models| Self { models })
+        let models = models.into_iter().map(checked).collect::<Result<_, _>>()?;
+        Ok(Self { models })
     }
 
     /// Returns the cost of a usage of `model` in US dollars; `None` if no prefix matches.
