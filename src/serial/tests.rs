@@ -129,10 +129,17 @@ fn invalid_value_is_rejected_with_the_expected_form() {
         r#"{"text":"hi","prompt_id":"7"}"#,
         r#""7" is not a UUID with hyphens"#,
     );
-    refused::<UserPrompt>(
-        r#"{"text":"hi","at":"2026-04-20 09:00:01"}"#,
-        "is not a time in UTC such as 2026-04-20T09:00:01.5Z",
-    );
+    for time in [
+        "2026-04-20 09:00:01",
+        "2026-04-20T09:00:01.500000+0200Z",
+        "2026-04-20T09:00:01.Z",
+        "2026-04-20T09:00:01.1234567890Z",
+    ] {
+        refused::<UserPrompt>(
+            &format!(r#"{{"text":"hi","at":"{time}"}}"#),
+            "is not a time in UTC such as 2026-04-20T09:00:01.5Z",
+        );
+    }
     refused::<ActiveTime>(r#"{"type":"cli","seconds":-0.5}"#, "negative");
     refused::<ApiError>(
         r#"{"model":"m","error":"e","status_code":"x","duration_ms":0}"#,

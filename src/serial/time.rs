@@ -34,14 +34,27 @@ impl TryFrom<String> for At {
     fn try_from(text: String) -> Result<Self, String> {
         humantime::parse_rfc3339(&text)
             .ok()
-            .filter(fits_the_wire)
+            .filter(|time| has_time_form(&text) && fits_the_wire(*time))
             .map(Self)
             .ok_or_else(|| format!("{text:?} is not a time in UTC such as 2026-04-20T09:00:01.5Z"))
     }
 }
 
+/// Returns true if only a fraction of at most nine digits and the time zone follow the seconds. `humantime` also accepts
+/// other characters between the seconds and a final `Z`, such as a second time zone.
+fn has_time_form(text: &str) -> bool {
+    let zone = text.strip_suffix('Z').or(text.strip_suffix("+00:00"));
+    let fraction = zone.and_then(|text| text.get("2026-04-20T09:00:01".len()..));
+    fraction.is_some_and(|fraction| {
+        fraction.is_empty()
+            || fraction.strip_prefix('.').is_some_and(|digits| {
+                (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+            })
+    })
+}
+
 /// Returns true if the time fits into the 64 bits of nanoseconds since the Unix epoch that OTLP uses.
-fn fits_the_wire(time: &SystemTime) -> bool {
+fn fits_the_wire(time: SystemTime) -> bool {
     time.duration_since(UNIX_EPOCH)
         .is_ok_and(|since| u64::try_from(since.as_nanos()).is_ok())
 }
