@@ -16,29 +16,35 @@ use crate::environment::Environment;
 pub struct ChildEnv {
     /// Variables to set.
     pub set: Vec<(&'static str, String)>,
-    /// Variables to remove if they are set.
+    /// Variables to remove.
     pub remove: Vec<String>,
 }
 
 impl ChildEnv {
     /// Creates the changes for a child that inherits the variables of all these environments.
     pub(crate) fn new<'a>(
-        environments: impl IntoIterator<Item = &'a Environment>,
+        environments: impl IntoIterator<Item = &'a Environment> + Clone,
         context: Option<&TraceContext>,
         ignore_case: bool,
     ) -> Self {
-        let exporters: BTreeSet<String> = environments
-            .into_iter()
-            .flat_map(|environment| environment.names_with_prefix("OTEL_", ignore_case))
-            .collect();
-        let mut remove = Vec::from_iter(exporters);
+        let names = |prefix: &str| -> BTreeSet<String> {
+            let all = environments.clone().into_iter();
+            all.flat_map(|environment| environment.names_with_prefix(prefix, ignore_case))
+                .collect()
+        };
+        let mut remove = Vec::from_iter(names("OTEL_"));
         let mut set = Vec::new();
         if let Some(context) = context {
             set.push(("TRACEPARENT", context.traceparent()));
             match &context.trace_state {
                 Some(state) => set.push(("TRACESTATE", state.to_string())),
                 // A trace state that the child would inherit belongs to another context.
-                None => remove.push("TRACESTATE".to_owned()),
+                None => {
+                    // Only the variable itself, not others that begin with its name.
+                    let length = "TRACESTATE".len();
+                    let inherited = names("TRACESTATE").into_iter();
+                    remove.extend(inherited.filter(|name| name.len() == length));
+                }
             }
         }
         Self { set, remove }
