@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::host;
 use crate::host::{PATIENCE, Protocol, assert_delta, otlp, select, session, sum, telemetry};
-use crate::support::{Answer, Received, Receiver};
+use crate::support::{Answer, Received, Receiver, Request};
 use claude_code_telemetry::{
     ApiRequest, Commit, ExporterHealth, ExporterState, LlmRequestOptions, Session, Signal,
     Telemetry, TokenUsage,
@@ -190,6 +190,15 @@ fn no_data_is_lost_when_the_receiver_restarts_with_requests_in_flight() {
             wait_until_failing(telemetry);
             receiver.answer(|_| Answer::Ok);
             receiver.restart();
+            // A request without a response is not acknowledged, so the same bytes are sent again.
+            receiver.wait_until(PATIENCE, |received| {
+                let accepted = received.accepted();
+                let is_accepted = |request: &Request| {
+                    let mut same = accepted.requests.iter();
+                    same.any(|other| (&other.path, &other.body) == (&request.path, &request.body))
+                };
+                received.requests.iter().all(is_accepted)
+            });
         },
     );
 }
