@@ -35,6 +35,11 @@ pub(crate) trait Encode: Send + 'static {
     /// searched for the model's thinking, in `unreadable_bodies`.
     fn encode(&self, item: &Self::Item, unreadable_bodies: &mut u64) -> Vec<u8>;
 
+    /// Returns the size of the item in a request, in bytes. `record` is the encoded item.
+    fn size(&self, _item: &Self::Item, record: &[u8]) -> usize {
+        record.len()
+    }
+
     /// Builds an export request from encoded items. `items` are the items themselves, in the same order.
     fn request<'a>(
         &self,

@@ -60,7 +60,8 @@ impl<T: Encode> QueueSource<T> {
         if is_too_large {
             T::Message::shorten_encoded(&mut record);
         }
-        if !std::mem::replace(&mut entry.is_counted, true) {
+        let is_changed = is_too_large || unreadable_bodies > 0;
+        if !std::mem::replace(&mut entry.is_counted, true) && is_changed {
             self.counters.encoded(is_too_large, unreadable_bodies);
         }
         record
@@ -92,7 +93,7 @@ impl<T: Encode> Source for QueueSource<T> {
         for entry in &mut batch {
             let record = self.encode(entry);
             // A tag and a length prefix precede each record.
-            bytes += record.len() + 8;
+            bytes += self.encoder.size(&entry.item, &record) + 8;
             if bytes > max_bytes && !records.is_empty() {
                 break;
             }

@@ -39,7 +39,11 @@ impl<R> Scoped<R> {
 impl<R: Message> Scoped<R> {
     /// Returns the size of the record with its scope, in bytes of protobuf.
     pub(super) fn size(&self) -> usize {
-        self.record.encoded_len() + self.scope.encoded_len() + self.schema_url.len()
+        self.record.encoded_len() + self.scope_size()
+    }
+
+    fn scope_size(&self) -> usize {
+        self.scope.encoded_len() + self.schema_url.len()
     }
 }
 
@@ -63,6 +67,11 @@ impl<R: Shorten> Encode for HostEncoder<R> {
 
     fn encode(&self, item: &Arc<Scoped<R>>, _: &mut u64) -> Vec<u8> {
         item.record.encode_to_vec()
+    }
+
+    /// Counts the scope of every record, although consecutive records may share it.
+    fn size(&self, item: &Arc<Scoped<R>>, record: &[u8]) -> usize {
+        record.len() + item.scope_size()
     }
 
     /// Builds a request, in which consecutive records of a scope share it. The fields have the same numbers for log

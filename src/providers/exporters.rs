@@ -20,8 +20,8 @@ impl Telemetry {
     /// Returns OpenTelemetry providers for the host's own metrics, logs and spans, which are exported like the data of
     /// the [catalog](crate::catalog): with the same resource, headers, TLS, limits and deadlines. Every call returns
     /// the same providers. They do nothing if telemetry is [disabled](Self::disabled), in memory (feature `testing`) or
-    /// was shut down, and in a forked child. Their metrics keep the temporality of the configuration at the first call: if settings arrive after the
-    /// start, make the first call after them.
+    /// was shut down, and in a forked child. Their metrics keep the temporality of the configuration at the first call:
+    /// if settings arrive after the start, make the first call after them.
     ///
     /// Requires the feature `providers`.
     ///
