@@ -4,9 +4,10 @@
 //! thread. [`spawn`] returns an error instead, which the caller counts as a failed attempt.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::BoxFuture;
 use super::suppression::SuppressedScope;
@@ -20,10 +21,12 @@ const LIMIT: usize = 64;
 #[cfg(any(feature = "grpc", feature = "http"))]
 const LOOKUP_LIMIT: usize = 32;
 
-static THREADS: Semaphore = Semaphore::const_new(LIMIT);
+/// The number of functions that currently block, over all telemetry instances of the process.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
+/// The number of name lookups among the blocking functions.
 #[cfg(any(feature = "grpc", feature = "http"))]
-static LOOKUPS: Semaphore = Semaphore::const_new(LOOKUP_LIMIT);
+static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 
 /// The reason why a blocking function returned no result.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +48,7 @@ pub(crate) type Blocking<T> = BoxFuture<'static, Result<T, BlockingError>>;
 /// Runs a function on a separate thread, with the caller's tokio runtime entered if there is one. `work` is dropped
 /// without being run if no thread is available.
 pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
-    start(permit(&THREADS, LIMIT), work)
+    start(Counted::new(&RUNNING, LIMIT), work)
 }
 
 /// Runs a name lookup as [`spawn`] does.
@@ -53,31 +56,21 @@ pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 pub(crate) fn spawn_lookup<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Blocking<T> {
-    let lookup = permit(&LOOKUPS, LOOKUP_LIMIT);
-    let permits = lookup.and_then(|lookup| Ok((lookup, permit(&THREADS, LIMIT)?)));
-    start(permits, work)
+    let lookup = Counted::new(&LOOKUPS, LOOKUP_LIMIT);
+    let counted = lookup.and_then(|lookup| Ok((lookup, Counted::new(&RUNNING, LIMIT)?)));
+    start(counted, work)
 }
 
-/// Returns one of the `limit` permits of a semaphore.
-fn permit(
-    semaphore: &'static Semaphore,
-    limit: usize,
-) -> Result<SemaphorePermit<'static>, BlockingError> {
-    semaphore
-        .try_acquire()
-        .map_err(|_| BlockingError::TooMany(limit))
-}
-
-/// Starts the thread, and keeps `permits` until `work` returns or panics.
+/// Starts the thread, and keeps `counted` until `work` returns.
 fn start<T: Send + 'static>(
-    permits: Result<impl Send + 'static, BlockingError>,
+    counted: Result<impl Send + 'static, BlockingError>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Blocking<T> {
-    let started = permits.and_then(|permits| {
+    let started = counted.and_then(|counted| {
         let (sender, receiver) = oneshot::channel();
         let runtime = Handle::try_current().ok();
         thread::spawn("claude-code-telemetry-blocking", move || {
-            let _permits = permits;
+            let _counted = counted;
             let _runtime = runtime.as_ref().map(Handle::enter);
             let _suppressed = SuppressedScope::this_thread();
             let _ = sender.send(work());
@@ -91,4 +84,24 @@ fn start<T: Send + 'static>(
 /// Runs a function on a separate thread and ignores its result. The function does not run if no thread is available.
 pub(crate) fn detach(work: impl FnOnce() + Send + 'static) {
     drop(spawn(work));
+}
+
+/// A guard that counts a thread until its function returns or panics.
+struct Counted(&'static AtomicUsize);
+
+impl Counted {
+    /// Adds one to `count`, which must not exceed `limit`.
+    fn new(count: &'static AtomicUsize, limit: usize) -> Result<Self, BlockingError> {
+        let fits = |running| (running < limit).then_some(running + 1);
+        match count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(_) => Ok(Self(count)),
+            Err(_) => Err(BlockingError::TooMany(limit)),
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }

@@ -44,7 +44,7 @@ impl Console {
             Ok(Ok(())) => Ok(Delivery::default()),
             Ok(Err(error)) => Err(cannot_write(&error.to_string())),
             Err(BlockingError::Panicked) => Err(cannot_write("the writer panicked")),
-            Err(error) => Err(ExportError::new(ErrorKind::Internal, error.to_string())),
+            Err(error) => Err(ExportError::blocking(&error)),
         }
     }
 }

@@ -10,6 +10,9 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+#[cfg(feature = "console")]
+use super::blocking::BlockingError;
+
 /// A flag that becomes true as soon as the status of an answer says that the receiver has the request. The rest of the
 /// answer may add details, or may never arrive.
 pub(crate) type Accepted = AtomicBool;
@@ -142,6 +145,12 @@ impl ExportError {
     /// Creates the error of an attempt that panicked.
     pub(crate) fn panicked() -> Self {
         Self::new(ErrorKind::Internal, "the exporter panicked".to_owned())
+    }
+
+    /// Creates the error of an attempt for which no thread is available.
+    #[cfg(feature = "console")]
+    pub(crate) fn blocking(error: &BlockingError) -> Self {
+        Self::new(ErrorKind::Internal, error.to_string())
     }
 
     /// Appends a detail to the text of the error. `detail` must be safe to display.
