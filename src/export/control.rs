@@ -76,10 +76,10 @@ pub(crate) struct Control {
     news: watch::Receiver<DesiredState>,
     /// The settings of the current exporter; `None` while it is off, because they keep the headers helper running.
     pub(super) current: Option<ExporterSettings>,
-    /// The commands whose callers wait, each with true if a pass began after it arrived. A pass delivers everything
+    /// The commands whose senders wait, each with true if a pass began after it arrived. A pass delivers everything
     /// that the exporter's source held when the pass began.
     waiting: Vec<(Command, bool)>,
-    /// True if a command arrived since the last pass began, even if its caller has stopped waiting.
+    /// True if a command arrived since the last pass began, even if its sender has stopped waiting.
     requested: bool,
     /// The deadline of the shutdown.
     closing: Option<Instant>,
@@ -106,7 +106,7 @@ impl Control {
         (sender, desired, control)
     }
 
-    /// Waits until a command or a new desired state arrives, or the deadline of a caller passes.
+    /// Waits until a command or a new desired state arrives, or the deadline of a sender passes.
     pub(crate) async fn changed(&mut self) {
         let expiry = self.next_deadline();
         tokio::select! {
@@ -128,14 +128,14 @@ impl Control {
         }
     }
 
-    /// Returns the result of work for the current exporter. Releases callers at their deadlines meanwhile.
+    /// Returns the result of work for the current exporter. Releases senders at their deadlines meanwhile.
     pub(crate) async fn meanwhile<T>(&mut self, work: BoxFuture<'_, T>) -> Result<T, Interruption> {
         self.attempt(work, Duration::ZERO, || false).await
     }
 
     /// Does the same as [`meanwhile`](Self::meanwhile), but work for an exporter that was replaced may take `grace`
     /// longer, and work that `is_accepted` without its result is interrupted a little before the next deadline of a
-    /// caller.
+    /// sender.
     pub(crate) async fn attempt<T>(
         &mut self,
         mut work: BoxFuture<'_, T>,
@@ -169,7 +169,7 @@ impl Control {
         }
     }
 
-    /// Returns the earliest deadline of a caller.
+    /// Returns the earliest deadline of a sender.
     fn next_deadline(&self) -> Option<Instant> {
         let deadlines = self.waiting.iter().map(|(command, _)| command.deadline);
         deadlines.min()
@@ -223,7 +223,7 @@ impl Control {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Begins a pass for all callers that wait.
+    /// Begins a pass for all senders that wait.
     pub(crate) fn begin(&mut self) {
         self.requested = false;
         for (_, begun) in &mut self.waiting {
@@ -231,23 +231,23 @@ impl Control {
         }
     }
 
-    /// Returns true if a caller waits, the last command was not followed by a pass, or the shutdown was requested.
+    /// Returns true if a sender waits, the last command was not followed by a pass, or the shutdown was requested.
     pub(crate) fn is_requested(&self) -> bool {
         self.requested || self.closing.is_some() || !self.waiting.is_empty()
     }
 
-    /// Returns true if a caller waits whose command arrived after the last pass began.
+    /// Returns true if a sender waits whose command arrived after the last pass began.
     pub(crate) fn is_requested_again(&self) -> bool {
         self.waiting.iter().any(|(_, begun)| !begun)
     }
 
-    /// Releases the callers that waited when the last pass began. Callers of the shutdown wait until the exporter ends,
+    /// Releases the senders that waited when the last pass began. Senders of the shutdown wait until the exporter ends,
     /// because only then the losses are known.
     pub(crate) fn release(&mut self, complete: bool) {
         self.release_if(complete, |command, begun| begun && !command.shutdown);
     }
 
-    /// Releases all callers, including those of the shutdown. No more commands are received.
+    /// Releases all senders, including those of the shutdown. No more commands are received.
     pub(crate) fn release_all(&mut self, complete: bool) {
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
@@ -264,7 +264,7 @@ impl Control {
     }
 
     /// Waits between two attempts of the current exporter: for the time that the receiver asked for, otherwise for
-    /// `own`, which is shortened while a caller waits. Returns an error if there is no next attempt.
+    /// `own`, which is shortened while a sender waits. Returns an error if there is no next attempt.
     pub(crate) async fn pause(
         &mut self,
         own: Duration,

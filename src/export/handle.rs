@@ -26,9 +26,8 @@ pub(crate) type AfterOpening = Box<dyn FnOnce()>;
 pub(crate) struct ExporterHandle {
     counters: Arc<ExporterCounters>,
     desired: Arc<watch::Sender<DesiredState>>,
-    /// A function that lets the source take data, called when the exporter is turned on. The caller holds the lock of
-    /// the desired state, for which the thread of all exporters may wait, so the function must not block. The work that
-    /// it returns may block, and is done without the lock.
+    /// Lets the source take data, when the exporter is turned on. It is called with the lock of the desired state, for
+    /// which the thread of all exporters may wait, so it must not block; the work that it returns may.
     open: Box<dyn Fn() -> Option<AfterOpening> + Send>,
     /// The task that drives the exporter; `None` once it was started, when the exporter was first turned on.
     task: Option<(UnboundedSender<Command>, Job)>,

@@ -24,7 +24,7 @@ use crate::health::ExporterCounters;
 
 /// The longest time that a request in flight may take after its receiver was replaced: the receiver may have the data,
 /// and gets a moment to acknowledge it. Data that is not acknowledged by then is sent to the new receiver.
-const GRACE: Duration = Duration::from_secs(2);
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// The number of turns of the runtime that are enough for an answer to pass from the socket through the tasks of its
 /// connection to the task that waits for it.
@@ -112,10 +112,10 @@ impl Pipeline {
     }
 
     /// Ends the active exporter. Waits for that at most until nothing may be sent any more ([`Control::end`]), or for
-    /// [`GRACE`] if it was replaced. Releases callers at their deadlines meanwhile.
+    /// [`SETTLE`] if it was replaced. Releases callers at their deadlines meanwhile.
     async fn close(&mut self) {
         if let Some(active) = self.active.take() {
-            let _ = self.control.attempt(active.close(), GRACE, || false).await;
+            let _ = self.control.attempt(active.close(), SETTLE, || false).await;
         }
     }
 
@@ -171,8 +171,8 @@ impl Pipeline {
         }
     }
 
-    /// Builds an exporter. An exporter that may read certificates is built on another thread, so that reading delays
-    /// no other exporter and no deadline.
+    /// Builds an exporter. One that may read certificates is built on a thread that may block, so that this thread
+    /// keeps every deadline.
     async fn build_exporter(
         &mut self,
         settings: ExporterSettings,
@@ -243,6 +243,7 @@ impl Pipeline {
                     break;
                 };
                 self.deliver(&active, batch).await?;
+                self.report_losses(false);
             }
         }
         self.control.release(true);
@@ -308,7 +309,7 @@ impl Pipeline {
         let flag = Arc::clone(&accepted);
         attempt.spawn(async move { exporter.export(body, deadline, &flag).await });
         let outcome = Box::pin(attempt.join_next());
-        match self.control.attempt(outcome, GRACE, is_accepted).await {
+        match self.control.attempt(outcome, SETTLE, is_accepted).await {
             Ok(outcome) => Ok(flatten(outcome)),
             Err(interruption) => match last_outcome(&mut attempt).await {
                 Some(outcome) => Ok(outcome),

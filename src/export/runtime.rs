@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::suppression::{self, SuppressedScope};
 use super::{BoxFuture, Command, Incomplete, Waiter};
 use crate::diagnostics::Diagnostics;
+use crate::fork::Process;
 use crate::health::ExporterCounters;
 use crate::lock::lock;
 use crate::thread;
@@ -35,6 +36,7 @@ pub(crate) struct Runtime {
     state: Mutex<State>,
     counters: Vec<Arc<ExporterCounters>>,
     diagnostics: Arc<Diagnostics>,
+    process: Process,
 }
 
 #[derive(Default)]
@@ -55,6 +57,19 @@ impl State {
     }
 }
 
+/// Leaks the state in a forked child. The thread at the other end of the channels does not exist there, and the locks
+/// of the channels may stay locked.
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if !self.process.is_current() {
+            let state = self.state.get_mut();
+            std::mem::forget(std::mem::take(
+                state.unwrap_or_else(PoisonError::into_inner),
+            ));
+        }
+    }
+}
+
 impl Runtime {
     /// Creates a handle without a running thread. `counters` are those of all exporters that may exist.
     pub(crate) fn new(counters: Vec<Arc<ExporterCounters>>, diagnostics: Arc<Diagnostics>) -> Self {
@@ -67,6 +82,7 @@ impl Runtime {
             }),
             counters,
             diagnostics,
+            process: Process::current(),
         }
     }
 
@@ -146,7 +162,7 @@ impl Runtime {
                 drive(runtime, jobs, &diagnostics);
             }
         })?;
-        // The runtime is built only now: without a thread, it would be dropped here, where another runtime may be current.
+        // Built only now: without a thread, it would be dropped here, where another runtime may be current.
         let runtime = suppression::runtime()?;
         Ok(move |jobs| drop(sender.send((runtime, jobs))))
     }
