@@ -21,7 +21,8 @@ const LIMIT: usize = 64;
 #[cfg(any(feature = "grpc", feature = "http"))]
 const LOOKUP_LIMIT: usize = 32;
 
-/// The number of functions that currently block, over all telemetry instances of the process.
+/// The number of functions that currently block, over all telemetry instances of the process. It is not a semaphore,
+/// whose lock would stay locked in a child of a fork during a release.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// The number of name lookups among the blocking functions.

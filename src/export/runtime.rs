@@ -57,8 +57,8 @@ impl State {
     }
 }
 
-/// Leaks the state in a forked child. The thread at the other end of the channels does not exist there, and the locks
-/// of the channels may stay locked.
+/// Leaks the state in a forked child, where the last session of the parent may be dropped. The thread at the other end of
+/// the channels does not exist there, and the locks of the channels may stay locked.
 impl Drop for Runtime {
     fn drop(&mut self) {
         if !self.process.is_current() {

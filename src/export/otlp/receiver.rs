@@ -113,7 +113,8 @@ impl Receiver {
         let failure = connection_error(&self.name, error, |detail| self.quote(detail));
         match tls {
             Some(tls) if failure.kind() == ErrorKind::Broken => {
-                tls_error::explain(&self.name, tls, error).unwrap_or(failure)
+                let quote = |text: &str| self.quote(text);
+                tls_error::explain(&self.name, tls, error, quote).unwrap_or(failure)
             }
             _ => failure,
         }

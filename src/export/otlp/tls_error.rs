@@ -4,16 +4,21 @@ use std::error::Error;
 
 use rustls::{CertificateError, Error as TlsError};
 
-use super::error::{chain, flatten, sanitize};
+use super::error::{chain, flatten};
 use crate::export::export_result::{ErrorKind, ExportError, TlsFailure};
 use crate::export::server_verifier::{is_marked_as_authority, is_of_old_version, webpki_error};
 use crate::export::tls::Tls;
 
-/// Explains a failure of TLS; returns `None` for other failures.
-pub(super) fn explain(name: &str, tls: &Tls, error: &(dyn Error + 'static)) -> Option<ExportError> {
+/// Explains a failure of TLS; returns `None` for other failures. `quote` makes a text of the receiver safe to display.
+pub(super) fn explain(
+    name: &str,
+    tls: &Tls,
+    error: &(dyn Error + 'static),
+    quote: impl Fn(&str) -> String,
+) -> Option<ExportError> {
     let cause = chain(error).find_map(|cause| cause.downcast_ref::<TlsError>());
     let (failure, text) = match cause {
-        Some(TlsError::InvalidCertificate(problem)) => certificate(name, tls, problem),
+        Some(TlsError::InvalidCertificate(problem)) => certificate(name, tls, problem, quote),
         Some(TlsError::InvalidMessage(_)) => (
             TlsFailure::NotTls,
             format!("{name} does not speak TLS: is it an http:// endpoint?"),
@@ -30,7 +35,12 @@ pub(super) fn explain(name: &str, tls: &Tls, error: &(dyn Error + 'static)) -> O
 }
 
 /// Explains why the receiver's certificate was rejected.
-fn certificate(name: &str, tls: &Tls, problem: &CertificateError) -> (TlsFailure, String) {
+fn certificate(
+    name: &str,
+    tls: &Tls,
+    problem: &CertificateError,
+    quote: impl Fn(&str) -> String,
+) -> (TlsFailure, String) {
     let (failure, what) = match problem {
         CertificateError::UnknownIssuer => (
             TlsFailure::UnknownAuthority,
@@ -48,7 +58,7 @@ fn certificate(name: &str, tls: &Tls, problem: &CertificateError) -> (TlsFailure
         }
         CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
             let names: Vec<_> = presented.iter().map(|name| bare(name)).collect();
-            let names = sanitize(&names.join(", "));
+            let names = quote(&names.join(", "));
             (
                 TlsFailure::OtherNames,
                 format!("is for other names: {names}"),
