@@ -158,7 +158,7 @@ fn only_documented_targets_reach_the_logger_of_log() {
 
     let (authority, files) = (Authority::new("ours"), Files::new());
     let file = files.write("ca.pem", authority.pem());
-    let trust = [
+    let trust_and_prometheus = [
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", file.as_str()),
         ("OTEL_METRICS_EXPORTER", "otlp,prometheus"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
@@ -173,7 +173,7 @@ fn only_documented_targets_reach_the_logger_of_log() {
         let tls_server = TlsServer::in_front_of(receiver.port(), &behavior);
         run(protocol, &unused_port.endpoint(), &[]);
         run(protocol, &receiver.endpoint(), &[]);
-        run(protocol, &tls_server.endpoint(), &trust);
+        run(protocol, &tls_server.endpoint(), &trust_and_prometheus);
     }
 
     let documented = documented_targets();

@@ -18,14 +18,14 @@ impl ChangedSetting {
         &self.name
     }
 
-    /// Returns the previous value as it was written: `<hidden>` when it is secret, `None` when it was not set or was
-    /// the default of the method.
+    /// Returns the previous value, of a variable as it was written: `<hidden>` when it is secret, `None` when it was not
+    /// set or was the default of the method.
     pub fn before(&self) -> Option<&str> {
         self.before.as_deref()
     }
 
-    /// Returns the current value as it was written: `<hidden>` when it is secret, `None` when it is no longer set or is
-    /// the default of the method.
+    /// Returns the current value, of a variable as it was written: `<hidden>` when it is secret, `None` when it is no
+    /// longer set or is the default of the method.
     pub fn after(&self) -> Option<&str> {
         self.after.as_deref()
     }

@@ -2,7 +2,8 @@
 //!
 //! The transport crates (hyper, h2) emit `tracing` events. A host that exports those as telemetry would get
 //! events about the export of events, without end. Therefore the library's threads have no subscriber. They are also
-//! marked as suppressed, for bridges to the OpenTelemetry SDK that have their own subscriber.
+//! marked as suppressed: the OpenTelemetry SDK then drops what reaches it from these threads without a subscriber, such as
+//! through a bridge from the crate `log`.
 
 use std::io;
 use std::panic::catch_unwind;
@@ -34,7 +35,7 @@ impl SuppressedScope {
 /// Returns an error if the system has no file descriptors left.
 pub(crate) fn runtime() -> io::Result<Runtime> {
     // If the host enables tokio's feature `signal`, the I/O driver opens a pair of sockets and panics if that fails.
-    reserve_descriptors()?;
+    check_descriptors()?;
     let build = || {
         Builder::new_current_thread()
             .enable_io()
@@ -44,13 +45,13 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
     catch_unwind(build).unwrap_or_else(|_| Err(io::Error::other("tokio panicked")))
 }
 
-/// The number of file descriptors that the drivers of a runtime open, plus a reserve.
+/// The number of file descriptors that the drivers of a runtime open, plus some spare ones.
 #[cfg(unix)]
 const DESCRIPTORS: usize = 8;
 
 /// Returns an error if there are not enough file descriptors for the drivers of a runtime.
 #[cfg(unix)]
-fn reserve_descriptors() -> io::Result<()> {
+fn check_descriptors() -> io::Result<()> {
     use std::os::unix::net::UnixStream;
 
     let pairs = (0..DESCRIPTORS / 2).map(|_| UnixStream::pair());
@@ -58,6 +59,6 @@ fn reserve_descriptors() -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn reserve_descriptors() -> io::Result<()> {
+fn check_descriptors() -> io::Result<()> {
     Ok(())
 }
