@@ -49,7 +49,7 @@ fn main() -> ExitCode {
             max_memory: 128 * 1024 * 1024,
         });
         println!("{summary}\n");
-        if !summary.broken.is_empty() {
+        if !summary.failures.is_empty() {
             exit = ExitCode::FAILURE;
         }
     }

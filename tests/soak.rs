@@ -46,7 +46,7 @@ fn assert_all_accounted_for(protocol: &'static str) {
         receiver,
         max_memory: 512 * 1024 * 1024,
     });
-    assert!(summary.broken.is_empty(), "{summary}");
+    assert!(summary.failures.is_empty(), "{summary}");
 }
 
 #[test]

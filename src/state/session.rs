@@ -35,7 +35,7 @@ pub(crate) struct SessionCore {
     terminal_type: Option<Arc<str>>,
     start_type: Option<StartType>,
     pub(super) non_interactive: bool,
-    /// `true` if the start of the session was counted.
+    /// `true` once the start of the session was counted, or was counted as dropped after the shutdown.
     counted: AtomicBool,
     /// Held while `snapshot` is replaced, but not while it is read.
     identity: Mutex<Identity>,
@@ -94,8 +94,8 @@ impl SessionCore {
         }
     }
 
-    /// Applies a configuration, with a new snapshot if the standard attributes changed. When telemetry is off, no
-    /// attributes are computed.
+    /// Applies a configuration. The new snapshot keeps the open series of the old one, unless the standard attributes
+    /// changed. When telemetry is off, no attributes are computed.
     fn renew(&self, identity: &Identity, active: Arc<ActiveConfig>) {
         let snapshot = self.snapshot.load();
         if active.is_on() {
@@ -260,7 +260,8 @@ impl SessionCore {
         }
     }
 
-    /// Records the measurements and the event of an answered request with one snapshot. Does nothing in a forked child.
+    /// Records the measurements and the event of an answered request. Both use the same snapshot if the series of the
+    /// model are open; otherwise the measurements use the newest one. Does nothing in a forked child.
     pub(crate) fn record_request(
         &self,
         request: ApiRequest,
@@ -295,7 +296,7 @@ impl SessionCore {
         prompt: Option<&Arc<PromptContext>>,
         span: EventSpan<'_>,
     ) {
-        // Without an exporter for events, the record is not evaluated.
+        // Without an exporter for events, no policy is applied and no sequence number is used.
         if self.telemetry.records(Signal::Logs) {
             self.enqueue(&self.snapshot.load(), record, prompt, span);
         }

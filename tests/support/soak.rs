@@ -265,15 +265,15 @@ const COST: f64 = 0.1;
 
 /// The result of a run.
 pub struct Summary {
-    pub broken: Vec<String>,
+    pub failures: Vec<String>,
     text: String,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
-        for promise in &self.broken {
-            write!(f, "\nBROKEN: {promise}")?;
+        for failure in &self.failures {
+            write!(f, "\nFAILED: {failure}")?;
         }
         Ok(())
     }
@@ -459,10 +459,10 @@ fn verify(
     took: Duration,
     (memory_before, memory): (u64, u64),
 ) -> Summary {
-    let mut broken = Vec::new();
-    let mut expect = |is_met: bool, promise: String| {
+    let mut failures = Vec::new();
+    let mut expect = |is_met: bool, failure: String| {
         if !is_met {
-            broken.push(promise);
+            failures.push(failure);
         }
     };
     let mut known: HashMap<[u64; 4], [u64; 2]> = HashMap::new();
@@ -504,7 +504,7 @@ fn verify(
             .unwrap();
         let dropped = exporter.dropped.total();
         text += &format!(
-            "\n{signal}: {count} recorded = {received} received + {dropped} dropped; {} retries",
+            "\n{signal}: {count} recorded, {received} received, {dropped} dropped; {} retries",
             exporter.retries
         );
         expect(
@@ -544,7 +544,7 @@ fn verify(
         COST * requests,
     ];
     text += &format!(
-        "\nmetrics: {point_count} points of {} series, contiguous; {} retries",
+        "\nmetrics: {point_count} points of {} series; {} retries",
         series.len(),
         metrics.retries
     );
@@ -572,5 +572,5 @@ fn verify(
         retries > 0,
         "no request was resent, so the restarts were not tested".to_owned(),
     );
-    Summary { broken, text }
+    Summary { failures, text }
 }

@@ -16,7 +16,7 @@ use rows::rows;
 type Probe = Box<dyn Fn(&Config) -> String>;
 
 /// A variable, a probe of its effect, and the probe's results: by default, for a valid text, for an invalid text (with
-/// a warning), and when the variable is empty in the environment.
+/// a warning), and when the variable is empty in its lowest layer: the environment, or for a settings key the user's file.
 struct Row {
     name: String,
     probe: Probe,
@@ -57,7 +57,8 @@ impl Row {
         self
     }
 
-    /// Adds a setting of the environment, for a variable that would be ignored if only the setting were managed.
+    /// Adds a setting of the environment, where [`needs`](Self::needs) would add a managed one: a variable that is not
+    /// managed would be ignored beside a managed setting.
     fn needs_in_environment(mut self, name: &'static str, value: &str) -> Self {
         self.context
             .push((Layer::Environment, name, value.to_owned()));
@@ -74,7 +75,7 @@ impl Row {
         self.name == variables::HEADERS_HELPER.name
     }
 
-    /// Returns the layers that may set the variable, the highest first.
+    /// Returns the layers that may set the variable to any value, the highest first.
     fn layers(&self) -> Vec<Layer> {
         let in_project = variables::find(&self.name).unwrap().in_project;
         let allowed = |layer: &Layer| match layer {
