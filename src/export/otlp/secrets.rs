@@ -1,7 +1,5 @@
 //! The secrets of a request, in every form in which a receiver may repeat them.
 
-use std::cmp::Reverse;
-
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine, alphabet};
 
@@ -47,10 +45,11 @@ impl Secrets {
         for form in [text, &*percent_decode_lossy(text)] {
             let is_known = self.0.iter().any(|secret| secret.expose() == form);
             if form.len() >= SHORTEST && !is_known {
-                self.0.push(Secret::new(form));
+                let longer = |secret: &Secret| secret.expose().len() >= form.len();
+                self.0
+                    .insert(self.0.partition_point(longer), Secret::new(form));
             }
         }
-        self.0.sort_by_key(|secret| Reverse(secret.expose().len()));
     }
 
     /// Returns a text of a receiver without the secrets.
