@@ -126,7 +126,7 @@ impl<R: SpanRecord + Default + 'static> Operation for OpenSpan<R> {
     }
 
     fn is_recorded(&self) -> bool {
-        Self::is_recorded(self)
+        self.is_recorded()
     }
 
     fn abandon(&mut self, session: &SessionCore, now: Timestamp) -> bool {

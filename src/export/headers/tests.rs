@@ -324,13 +324,13 @@ fn simultaneous_rejections_cause_one_run() {
     for current in [a, b, c] {
         assert_eq!(value(&current.unwrap(), "x-run"), "2");
     }
-    // A run that has ended since then counts, also for a later caller.
+    // Run 2 ended after the refused headers were obtained, so a later caller gets its headers without another run.
     assert_eq!(value(&fixture.renewed(&refused).unwrap(), "x-run"), "2");
     assert_eq!(fixture.runs(), 2);
 }
 
 #[test]
-fn rejection_soon_after_a_run_causes_no_run_until_the_back_off_ends() {
+fn second_rejection_in_a_row_causes_no_run_until_the_back_off_ends() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture::new(&counting(folder.path()), NEVER, LONG);
     let first = fixture.headers().unwrap();

@@ -41,7 +41,7 @@ use crate::signal::Signal;
 use bind::BindError;
 use serve::Server;
 
-/// The pause before a port that is in use is tried again: the agent that uses it may end.
+/// The pause before a bind that failed is tried again: an agent that uses the port, for example, may end.
 const RETRY: Duration = Duration::from_secs(5);
 /// The interval at which the series are read, whether or not a client fetches the page.
 const READ_INTERVAL: Duration = Duration::from_secs(60);
@@ -208,7 +208,8 @@ impl Server {
         while serving.join_next().await.is_some() {}
     }
 
-    /// Binds the port, and retries while it is in use. Reports once that the port is in use.
+    /// Binds the configured port or another port of the range, and retries until that succeeds. Reports only the first
+    /// failure.
     async fn bind(&self) -> Vec<TcpListener> {
         let mut reported = false;
         self.series.is_unavailable.store(true, Ordering::Relaxed);

@@ -149,7 +149,7 @@ impl Arrived {
         self.spans.iter().filter(move |span| span.name == name)
     }
 
-    /// Returns the only event of a tool call with this name; `None` if there is none.
+    /// Returns the only event called `name` that belongs to the tool call `id`; `None` if there is none.
     pub fn of_tool(&self, name: &str, id: &str) -> Option<&Event> {
         let mut found = self
             .named(name)

@@ -9,7 +9,7 @@ use super::field::{Object, before, optional, read};
 use super::scope::Scope;
 use super::time::Millis;
 
-/// The fields of a step that do not belong to the record.
+/// The fields of a step that the handle of the request needs. The record contains some of them too.
 #[derive(Deserialize)]
 struct Request {
     model: String,
